@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * On-disk format of the metadata device; pure encode, decode and validation.
+ * Byte-by-byte description: Documentation/on-disk-format.rst.
+ *
+ *   block 0..7     superblock, copy 0      (32 KiB)
+ *   block 16..23   superblock, copy 1
+ *   block 32       state block, slot 0     (only its first 512 bytes count)
+ *   block 33       state block, slot 1
+ *   block 64..127  group table, two copies of 32 blocks (reserved, zero)
+ *   bitmap_start   dirty bitmaps (reserved, zero; bitmap_blocks may be 0)
+ *   journal_start  journal ring, to the end of the device
+ *
+ * All integers are little-endian. A block is 4096 bytes. Both roles use the
+ * same format, so that a role change never reformats (design section 2).
+ *
+ * The superblock changes seldom: format, activation, role, volumes, flags. It
+ * is written to the copy that is older, the new generation counting up by one;
+ * at load the valid copy with the higher generation wins. The state block
+ * changes with every restore: one 512-byte sector, so that no tear can damage
+ * it, in the slot that is older.
+ */
+#ifndef DMO_ONDISK_H
+#define DMO_ONDISK_H
+
+#include "compat.h"
+#include "uapi/dm-ordered.h"
+
+#define DMO_SB_MAGIC		"dmORDsup"
+#define DMO_STATE_MAGIC		"dmORDsta"
+#define DMO_REC_MAGIC		"dmORDrec"
+#define DMO_FORMAT_VERSION	1
+
+#define DMO_SB_BLOCKS		8
+#define DMO_SB_BYTES		(DMO_SB_BLOCKS * DMO_BLOCK)
+#define DMO_SB_BLOCK0		0
+#define DMO_SB_BLOCK1		16
+#define DMO_STATE_BLOCK0	32
+#define DMO_STATE_BLOCK1	33
+#define DMO_STATE_BYTES		512
+#define DMO_GROUP_START		64
+#define DMO_GROUP_BLOCKS	64
+#define DMO_DATA_START		128	/* first block for bitmaps, journal */
+#define DMO_JOURNAL_MIN_BLOCKS	256	/* 1 MiB */
+#define DMO_META_MIN_BLOCKS	(DMO_DATA_START + DMO_JOURNAL_MIN_BLOCKS)
+#define DMO_GEN_HISTORY		16
+#define DMO_MIN_VOLUME_SECTORS	2048	/* 1 MiB */
+#define DMO_MAX_SESSION_SECTORS	(1ULL << 37)	/* 64 TiB */
+
+/* Feature bits. Unknown incompat: refused. Unknown ro_compat: refused too
+ * (a session always writes). Unknown compat: ignored and kept.
+ */
+#define DMO_INCOMPAT_KNOWN	0ULL
+#define DMO_RO_COMPAT_KNOWN	0ULL
+
+/* Superblock flags */
+#define DMO_SBF_PLAIN		(1u << 0) /* links without authentication allowed */
+#define DMO_SBF_INCONSISTENT	(1u << 1) /* secondary's data is no point in time */
+#define DMO_SBF_ASSUME_EQUAL	(1u << 2) /* declared equal to the peer; cleared when
+					   * a primary opens, or a link first comes up
+					   */
+#define DMO_SBF_OPEN		(1u << 3) /* active; cleared by a clean stop */
+#define DMO_SBF_KNOWN		0xfu
+
+struct dmo_disk_volume {		/* 64 bytes */
+	__le32 id;			/* 0..65535, chosen by the operator */
+	__le32 lbs;			/* logical block size, 512..4096 */
+	__le64 sectors;
+	__le64 bitmap_block;		/* dirty bitmap: first block, 0: none */
+	__le32 region_shift;		/* log2 of bytes a dirty bit covers, 0: none */
+	__le32 flags;			/* 0 */
+	__u8 reserved[32];
+} __packed;
+
+struct dmo_disk_super {			/* DMO_SB_BYTES */
+	__u8 magic[8];
+	__le32 csum;			/* CRC-32C of all DMO_SB_BYTES, this field 0 */
+	__le32 version;			/* DMO_FORMAT_VERSION */
+	__le64 generation;		/* of this copy */
+	__le64 compat;
+	__le64 ro_compat;
+	__le64 incompat;
+	__u8 uuid[DMO_UUID_LEN];
+	__u8 label[DMO_LABEL_LEN];	/* NUL padded and terminated, ASCII */
+	__le32 role;			/* enum dmo_role */
+	__le32 flags;			/* DMO_SBF_* */
+	__le64 meta_blocks;		/* size of the device at format */
+	__le64 bitmap_start;
+	__le64 bitmap_blocks;
+	__le64 journal_start;
+	__le64 journal_blocks;
+	__le64 gen_current;		/* generation id, random, 0: has no data yet */
+	__le64 gen_history[DMO_GEN_HISTORY]; /* newest first, 0: none */
+	__le64 copy_id;			/* secondary: primary's activation whose direct
+					 * copy is under way, 0: none
+					 */
+	__le32 cycle_ms;
+	__le32 budget_mib;
+	__le32 link_timeout_ms;
+	__le32 nr_volumes;
+	__le64 created_ns;		/* wall clock */
+	__u8 reserved[0];
+	/* volumes at byte 4096 */
+} __packed;
+#define DMO_SB_VOLUMES_OFF	4096
+
+struct dmo_disk_cut {
+	__le64 epoch;
+	__le64 n;
+} __packed;
+
+struct dmo_disk_state {			/* first 256 of 512 bytes, rest zero */
+	__u8 magic[8];
+	__le32 csum;			/* CRC-32C of 512 bytes, this field 0 */
+	__le32 flags;			/* 0 */
+	__le64 generation;		/* of this slot */
+	__u8 uuid[DMO_UUID_LEN];
+	__le64 epoch;			/* highest epoch accepted or raised */
+	struct dmo_disk_cut newest;	/* newest tag made/known when written */
+	struct dmo_disk_cut committed;	/* newest tag committed when written */
+	struct dmo_disk_cut restored;	/* everything up to it is on the data devices */
+	__le64 restored_ns;		/* wall clock of that cut */
+	__le64 tail;			/* ring index (blocks) of the oldest record needed */
+	__le64 tail_seq;		/* sequence expected there */
+	__le32 tail_prev_csum;		/* predecessor's checksum expected there */
+	__le32 reserved0;
+	__le64 seq_floor;		/* no record at or above it was ever written */
+	struct dmo_disk_cut restored_table; /* table version of the restored cut */
+	__u8 reserved[256 - 152];
+} __packed;
+
+enum dmo_rec_type {
+	DMO_REC_DATA = 1,	/* descriptors, then one block per DATA descriptor */
+	DMO_REC_LAST = 2,	/* end of a chunk: tag and totals; a boundary */
+	DMO_REC_COMMIT = 3,	/* every complete chunk up to tag is committed */
+	DMO_REC_JUMP = 4,	/* the successor bears next_seq; what the open chunk
+				 * held so far is dropped
+				 */
+};
+
+/* LAST flags */
+#define DMO_LASTF_END_OF_COPY	(1u << 0) /* with it the data is a point in time again */
+
+enum dmo_desc_type {
+	DMO_DESC_DATA = 1,	/* count = 1, one 4096-byte block follows */
+	DMO_DESC_ZERO = 2,	/* count blocks are zero, mask = 0xff, no data */
+};
+
+/* One block (or run of zero blocks); the same on disk and on the wire. */
+struct dmo_desc {			/* 24 bytes */
+	__le32 volume;			/* volume id */
+	__u8 type;			/* enum dmo_desc_type */
+	__u8 mask;			/* bit i: sector i of the block is carried */
+	__le16 reserved;		/* 0 */
+	__le64 block;			/* in 4096-byte units of the volume */
+	__le32 count;
+	__le32 csum;			/* CRC-32C over the carried sectors, ascending; ZERO: 0 */
+} __packed;
+
+struct dmo_disk_rec {			/* 4096 bytes: 160-byte header, descriptors */
+	__u8 magic[8];
+	__le32 csum;			/* CRC-32C of the 4096 bytes, this field 0 */
+	__le32 prev_csum;		/* csum of the predecessor */
+	__u8 uuid[DMO_UUID_LEN];
+	__le64 seq;			/* predecessor's + 1, or as a JUMP told */
+	__le32 type;
+	__le32 flags;			/* LAST: DMO_LASTF_* */
+	__le32 nr_desc;
+	__le32 nr_blocks;		/* data blocks that follow */
+	struct dmo_disk_cut tag;	/* LAST, COMMIT */
+	struct dmo_disk_cut table;	/* LAST: group table version */
+	__le64 time_ns;			/* LAST: wall clock of the cut at the primary */
+	__le64 total_records;		/* LAST: DATA records of the chunk */
+	__le64 total_desc;		/* LAST: descriptors of the chunk */
+	__le32 total_csum;		/* LAST: CRC-32C chained over all descriptors */
+	__le32 reserved0;
+	__le64 next_seq;		/* JUMP */
+	__u8 reserved[160 - 128];
+	struct dmo_desc desc[];
+} __packed;
+#define DMO_REC_HDR		160
+#define DMO_REC_MAX_DESC	128	/* so a record is at most 129 blocks */
+
+/* Decoded superblock. */
+struct dmo_volume_info {
+	u32 id;
+	u32 lbs;
+	u64 sectors;
+	u64 bitmap_block;
+	u32 region_shift;
+};
+
+struct dmo_super {
+	u64 generation;
+	u64 compat;
+	u8 uuid[DMO_UUID_LEN];
+	char label[DMO_LABEL_LEN];
+	u32 role;
+	u32 flags;
+	u64 meta_blocks;
+	u64 bitmap_start, bitmap_blocks;
+	u64 journal_start, journal_blocks;
+	u64 gen_current;
+	u64 gen_history[DMO_GEN_HISTORY];
+	u64 copy_id;
+	u32 cycle_ms;
+	u32 budget_mib;
+	u32 link_timeout_ms;
+	u32 nr_volumes;
+	u64 created_ns;
+	struct dmo_volume_info volumes[DMO_MAX_VOLUMES];
+};
+
+/* Decoded state block. */
+struct dmo_state {
+	u64 generation;
+	u64 epoch;
+	struct dmo_cut newest, committed, restored;
+	u64 restored_ns;
+	struct dmo_cut restored_table;
+	u64 tail, tail_seq;
+	u32 tail_prev_csum;
+	u64 seq_floor;
+};
+
+/* Decoded record header. */
+struct dmo_rec {
+	u64 seq;
+	u32 csum, prev_csum;
+	u32 type, flags;
+	u32 nr_desc, nr_blocks;
+	struct dmo_cut tag, table;
+	u64 time_ns;
+	u64 total_records, total_desc;
+	u32 total_csum;
+	u64 next_seq;
+};
+
+/*
+ * All decoders return 0, or a negative errno with a text in @why (a caller's
+ * buffer of DMO_REASON_LEN) that names the field, what was found and what was
+ * expected, and the remedy where there is one: -ENODATA no such structure here
+ * (wrong magic: unformatted or foreign), -EUCLEAN checksum or content damaged,
+ * -EPROTONOSUPPORT newer format or unknown feature. None of them sleeps,
+ * allocates or reads past its buffer.
+ */
+
+/**
+ * dmo_super_decode - check one copy of the superblock and decode it
+ * @buf: DMO_SB_BYTES
+ * @sb: result
+ * @dev_blocks: size of the device in blocks; smaller than meta_blocks is damage
+ *	("truncated")
+ */
+int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char *why);
+
+/** dmo_super_encode - fill DMO_SB_BYTES at @buf from @sb, checksum included */
+void dmo_super_encode(const struct dmo_super *sb, void *buf);
+
+/**
+ * dmo_super_check - the semantic checks of a decoded or hand-made superblock
+ * (also used by format before it writes): role, sizes, areas that do not
+ * overlap and lie on the device, volume ids unique, sizes and block sizes
+ * allowed, totals within DMO_MAX_SESSION_SECTORS, parameters in range.
+ */
+int dmo_super_check(const struct dmo_super *sb, char *why);
+
+/**
+ * dmo_super_choose - which of two copies to use
+ * @rc0, @rc1: results of dmo_super_decode on copy 0 and 1
+ * Return: 0 or 1, or negative: both unusable (-EPROTONOSUPPORT if either said
+ * so, then -EUCLEAN if either did, else -ENODATA). A copy that says
+ * -EPROTONOSUPPORT is never passed over for an older one.
+ */
+int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct dmo_super *s1);
+
+/** dmo_super_layout - place the areas for a device of @dev_blocks; fills
+ * meta_blocks, bitmap_*, journal_*. The dirty bitmap area gets one bit per
+ * 64 KiB of the session's volumes (each volume's part starts on a block, region_shift
+ * and bitmap_block of each volume are filled), or coarser regions (up to
+ * 16 MiB) if it would take more than a quarter of the device.
+ * Return: 0 or -ENOSPC with the size needed in @why.
+ */
+int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why);
+
+int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char *why);
+void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf /* 512 */);
+
+/**
+ * dmo_rec_decode - check a record's descriptor block (magic, csum, uuid, type,
+ * counts, every descriptor's form, nr_blocks = number of DATA descriptors, no
+ * block twice within the record is NOT checked here) and decode its header
+ * @buf: DMO_BLOCK bytes
+ */
+int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, char *why);
+/** dmo_rec_encode - header fields of @rec into @buf, whose descriptors are
+ * already in place; computes csum and stores it in rec->csum too
+ */
+void dmo_rec_encode(struct dmo_rec *rec, const u8 *uuid, void *buf);
+
+/** dmo_desc_check - form of one descriptor against the volume list
+ * @why: as above. Return 0, -EINVAL form, -ENODEV no such volume, -ERANGE beyond its end
+ */
+int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr, char *why);
+
+/** dmo_mask_csum - CRC-32C over the sectors of @mask in a 4096-byte block, ascending */
+u32 dmo_mask_csum(const void *block, u8 mask);
+
+const struct dmo_volume_info *dmo_super_volume(const struct dmo_super *sb, u32 id);
+const char *dmo_role_name(u32 role);
+
+/** dmo_state_check - what the state block says against the superblock beside it:
+ * the tail lies in the ring. -EUCLEAN with @why
+ */
+int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char *why);
+
+/** dmo_refuse - write a refusal's text into @why (DMO_REASON_LEN) and return @rc */
+int __printf(3, 4) dmo_refuse(char *why, int rc, const char *fmt, ...);
+
+#define DMO_UUID_TEXT	37	/* NUL included */
+/** dmo_uuid_text - the usual text of a UUID; returns @out (DMO_UUID_TEXT bytes) */
+const char *dmo_uuid_text(const u8 *uuid, char *out);
+
+#endif /* DMO_ONDISK_H */
