@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# build-module.sh KERNEL [VARIABLE=VALUE...]: build dm-ordered.ko for 6.1, 6.12, debug or the kernel
+# whose build directory is given, in build/<release>/ (or $OUT), out of the one source in dm-ordered/.
+# Further arguments go to make, e.g. W=1 or C=2. Prints the module's path on success.
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(dirname "$here")
+[ $# -ge 1 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+kernel=$1; shift
+
+case $kernel in
+/*) kdir=$kernel ;;
+*) kdir=$("$here/kernels.sh" kdir "$kernel") ;;
+esac
+[ -e "$kdir/Makefile" ] || { echo "build-module.sh: $kdir is no kernel build directory" >&2; exit 1; }
+release=$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' "$kdir/include/generated/utsrelease.h")
+out=${OUT:-$top/build/$release}
+src=$top/dm-ordered
+[ -e "$src/Kbuild" ] || { echo "build-module.sh: $src/Kbuild is missing" >&2; exit 1; }
+
+# A tree of links: kbuild puts its objects beside them, so that each kernel has its own.
+mkdir -p "$out"
+exec 9> "$out/.lock"; flock 9
+find "$out" -xtype l -delete
+(cd "$src" && find . -type f \( -name '*.[ch]' -o -name Kbuild \) -print) | while read -r f; do
+	[ "$(readlink "$out/$f" 2>/dev/null)" = "$src/$f" ] && continue
+	mkdir -p "$(dirname "$out/$f")"
+	ln -sfn "$src/$f" "$out/$f"
+done
+
+make -C "$kdir" M="$out" -j"${JOBS:-$(nproc)}" "$@" modules >&2 9>&-
+echo "$out/dm-ordered.ko"

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# setup.sh [demo]: install what building and testing need on a Debian 12 machine; "demo" adds what
+# `make demo` needs. Does nothing, quickly, when everything is there.
+
+set -euo pipefail
+
+packages=(
+	# building
+	build-essential bc bison flex libelf-dev libssl-dev pkg-config kmod cpio xz-utils
+	libnl-3-dev libnl-genl-3-dev libdevmapper-dev libjson-c-dev dkms
+	# kernels
+	linux-image-amd64 linux-headers-amd64 linux-image-6.12-amd64 linux-headers-6.12-amd64
+	linux-source-6.1
+	# checking
+	libcmocka-dev sparse shellcheck codespell
+	# the emulated machines and what runs in them
+	qemu-system-x86 qemu-utils busybox-static iproute2 nftables dmsetup e2fsprogs xfsprogs fio
+	procps util-linux jq
+)
+[ "${1:-}" != demo ] || packages+=(postgresql-15 sqlite3)
+
+missing=()
+for p in "${packages[@]}"; do
+	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true) in
+	installed) ;;
+	*) missing+=("$p") ;;
+	esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "setup.sh: not root; to install by hand: ${missing[*]}" >&2
+	exit 1
+fi
+
+echo "setup.sh: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+export INITRD=No	# the machines boot with an initrd of their own
+
+if [ "${1:-}" = demo ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+	# No database server on this machine: the one of the demo runs in the emulated sites.
+	mkdir -p /etc/postgresql-common
+	echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
+fi
+
+apt-get -q update
+apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 \
+	install "${missing[@]}" || {
+	echo "setup.sh: installing failed. The 6.12 kernel comes from bookworm-security: is it among" \
+	     "this machine's package sources?" >&2
+	exit 1
+}
