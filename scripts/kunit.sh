@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kunit.sh: build the files named in tests/kunit/Kbuild.kunit into the User-mode kernel, run it, and
+# print one line for each test case, "ok SUITE.CASE" or "FAILED SUITE.CASE: why", or "SKIPPED ...".
+# Fails when a case failed, when a suite ran fewer cases than it announced, or when the kernel
+# complained. The whole output is kept in build/logs/kunit/.
+
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+logs=$top/build/logs/kunit
+mkdir -p "$logs"
+
+fatal() { echo "FAILED kunit: $*, logs in ${logs#"$top"/}"; exit 1; }
+
+src=$(scripts/kernels.sh source)
+out=$(scripts/kernels.sh uml-out)
+dir=$src/drivers/md/dm-ordered-kunit
+
+# Copies what differs, so that only that is built again; and removes what is gone.
+sync_dir() {
+	local from=$1 to=$2 f
+
+	mkdir -p "$to"
+	(cd "$from" && find . -type f -name '*.[ch]') | while read -r f; do
+		cmp -s "$from/$f" "$to/$f" || { mkdir -p "$to/$(dirname "$f")"; cp "$from/$f" "$to/$f"; }
+	done
+	(cd "$to" && find . -type f -name '*.[ch]') | while read -r f; do
+		[ -e "$from/$f" ] || rm -f "$to/$f"
+	done
+}
+
+build() {
+	local rc=0
+
+	sync_dir dm-ordered "$dir/dm-ordered"
+	sync_dir tests/kunit "$dir/tests"
+	{
+		cat tests/kunit/Kbuild.kunit
+		# shellcheck disable=SC2016 # make expands it
+		printf '%s\n' 'obj-y := $(addprefix dm-ordered/,$(dmo-kunit-core)) $(addprefix tests/,$(dmo-kunit-tests))' \
+			'ccflags-y += -I$(srctree)/$(src)/dm-ordered -I$(srctree)/$(src)/dm-ordered/uapi -Werror -DDMO_KUNIT'
+	} > "$dir/Makefile.new"
+	if cmp -s "$dir/Makefile.new" "$dir/Makefile"; then
+		rm "$dir/Makefile.new"
+	else
+		mv "$dir/Makefile.new" "$dir/Makefile"
+	fi
+	make -C "$src" ARCH=um SUBARCH=x86_64 O="$out" -j"${JOBS:-$(nproc)}" linux > "$logs/build.log" 2>&1 || rc=$?
+	[ $rc != 0 ] || cp "$out/linux" "$logs/linux"
+	return $rc
+}
+
+# One checkout at a time: the tree in the cache is shared.
+(flock 9; build 9>&-) 9> "$(scripts/kernels.sh cache)/uml-tree.lock" || {
+	grep -E 'error|Error' "$logs/build.log" | head -n 5 >&2 || true
+	fatal "the User-mode kernel doesn't build"
+}
+
+rc=0
+(cd "$logs" && timeout "${LIMIT:-300}" ./linux mem=512M console=tty kunit.enable=1 kunit_shutdown=halt \
+	< /dev/null > output 2>&1) || rc=$?
+tr -d '\r' < "$logs/output" > "$logs/output.txt"
+
+# KTAP of 6.1: a suite is indented by four blanks; what is indented deeper are parameters of a case.
+awk '
+function result(line,    ok, name, skip) {
+	ok = line !~ /^ *not ok/
+	skip = line ~ /# SKIP/
+	name = line
+	sub(/^ *(not )?ok [0-9]+ (- )?/, "", name)
+	why = name
+	if (!sub(/.*# SKIP */, "", why))
+		why = "no reason given"
+	sub(/ *#.*/, "", name)
+	if (skip)
+		printf "SKIPPED %s.%s: %s\n", suite, name, why
+	else if (ok)
+		printf "ok %s.%s (uml)\n", suite, name
+	else {
+		printf "FAILED %s.%s: %s\n", suite, name, first ? first : "see the log"
+		bad = 1
+	}
+	seen++
+	first = ""
+}
+/^1\.\.[0-9]+$/ { announced = substr($0, 4) }
+/^    # Subtest: / { suite = $0; sub(/^    # Subtest: /, "", suite); seen = 0; plan = 0; inside = 1; next }
+/^    1\.\.[0-9]+$/ { plan = substr($0, 8); next }
+/^    (not )?ok [0-9]+/ { result($0); next }
+/^ +# .*: (EXPECTATION|ASSERTION) FAILED/ { if (!first) { first = $0; sub(/^ +# /, "", first) } next }
+/^(not )?ok [0-9]+/ {
+	suites++
+	inside = 0
+	if (seen != plan || seen == 0) {
+		printf "FAILED %s: ran %d cases of %d\n", suite, seen, plan
+		bad = 1
+	}
+	next
+}
+END {
+	if (inside) {
+		printf "FAILED %s: ended in the middle of the suite\n", suite
+		bad = 1
+	}
+	if (suites == 0) {
+		print "FAILED kunit: no suite was run"
+		bad = 1
+	} else if (announced && suites != announced) {
+		printf "FAILED kunit: %d suites of %d were run\n", suites, announced
+		bad = 1
+	}
+	exit bad
+}' "$logs/output.txt" || rc=1
+if ! scripts/scan-log.sh "$logs/output.txt" > "$logs/defects"; then
+	fatal "the kernel complains: $(head -n 1 "$logs/defects")"
+fi
+exit $rc
