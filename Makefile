@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# dm-ordered: `make help` lists what there is.
+
+# Modules are built for KDIR: the running kernel's build directory, else that of the newest headers here.
+running := /lib/modules/$(shell uname -r)/build
+KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),$(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V)))
+DESTDIR ?=
+PREFIX ?= /usr
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+release = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+moddir = $(DESTDIR)/lib/modules/$(release)/updates
+sbindir = $(DESTDIR)$(PREFIX)/sbin
+mandir = $(DESTDIR)$(PREFIX)/share/man
+compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
+
+.DEFAULT_GOAL := all
+.PHONY: all module module-all module-debug tool install install-module install-tool install-dkms uninstall \
+	check check-unit check-kunit check-vm check-static check-long demo setup clean help
+
+help:
+	@echo 'make                 the module for KDIR ($(KDIR)) and orderedctl'
+	@echo 'make module-all      the module for both stock kernels, 6.1 and 6.12, in build/<release>/'
+	@echo 'make module-debug    the module for the debug kernel, which is built first (6 minutes, once)'
+	@echo 'make install         module, tool, man page, completion; DESTDIR, PREFIX, KDIR; also: install-dkms'
+	@echo 'make uninstall       remove them'
+	@echo 'make setup           install what building and testing need (Debian 12, root)'
+	@echo 'make check           all tests: check-static check-unit check-kunit check-vm; T=NAME selects,'
+	@echo '                     KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
+	@echo 'make check-long      the same with larger numbers'
+	@echo 'make demo            a database on two emulated sites, one of which loses its power'
+	@echo 'make clean           remove what was built (the kernels in the cache stay)'
+
+all: module tool
+
+module:
+	@test -n "$(KDIR)" || { echo 'no kernel headers are installed: apt-get install linux-headers-amd64'; exit 1; }
+	scripts/build-module.sh $(abspath $(KDIR))
+
+module-all:
+	scripts/build-module.sh 6.1
+	scripts/build-module.sh 6.12
+
+module-debug:
+	scripts/build-module.sh debug
+
+tool:
+	$(MAKE) -C userspace
+
+install: install-module install-tool
+
+install-module: module
+	install -D -m 644 build/$(release)/dm-ordered.ko $(moddir)/dm-ordered.ko
+	$(if $(DESTDIR),,depmod $(release))
+
+install-tool: tool
+	install -D -m 755 userspace/orderedctl $(sbindir)/orderedctl
+	install -D -m 644 userspace/man/orderedctl.8 $(mandir)/man8/orderedctl.8
+	install -D -m 644 userspace/completion/orderedctl $(compdir)/orderedctl
+
+# The sources where `dkms add dm-ordered/$(VERSION)` looks for them.
+install-dkms:
+	cd dm-ordered && find . -type f \( -name '*.[ch]' -o -name Kbuild \) \
+		-exec install -D -m 644 {} $(abspath $(dkmsdir))/dm-ordered/{} \;
+	install -D -m 644 dkms.conf $(dkmsdir)/dkms.conf
+
+uninstall:
+	rm -f $(moddir)/dm-ordered.ko $(sbindir)/orderedctl $(mandir)/man8/orderedctl.8 $(compdir)/orderedctl
+	rm -rf $(dkmsdir)
+	$(if $(DESTDIR),,depmod $(release))
+
+setup:
+	scripts/setup.sh
+
+check:
+	@tests/run.sh static unit kunit vm
+check-static check-unit check-kunit check-vm: check-%:
+	@tests/run.sh $*
+check-long:
+	@LONG=1 tests/run.sh static unit kunit vm
+
+demo:
+	@scripts/setup.sh demo
+	@scripts/demo.sh
+
+clean:
+	-$(MAKE) -C userspace clean
+	rm -rf build

@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh PART...: run tests, print a line for each and at last "N passed, N failed". Parts:
+#   unit    cmocka and shell tests of tests/unit/      kunit   KUnit suites in a User-mode kernel
+#   static  compiler, sparse, checkpatch and the like  vm      scenarios in emulated machines
+# Variables:
+#   T=GLOB     only unit tests test_GLOB and scenarios GLOB
+#   KERNEL=K   scenarios under 6.1, 6.12 or debug (default: what their headers say)
+#   LONG=1     larger numbers      SEED=N   for random tests (default: today's own; printed)
+#   SLOTS=N    machines at a time, default 2
+
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+[ $# -gt 0 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+export SEED=${SEED:-$((RANDOM * 32768 + RANDOM))} LONG=${LONG:-0}
+slots=${SLOTS:-2}
+logs=build/logs
+mkdir -p "$logs"
+
+selected() {
+	# shellcheck disable=SC2053 # T is a pattern
+	[ -z "${T:-}" ] || [[ $1 == $T ]]
+}
+
+# ---------------------------------------------------------------- unit
+
+# cmocka's TAP on stdin, our lines on stdout; $1 is the program's name.
+cmocka_lines() {
+	awk -v p="$1" '
+	function say() { if (line) print line (why ? ": " why : ""); line = why = "" }
+	/^(not )?ok [0-9]+/ {
+		say()
+		bad = /^not/; name = $0
+		sub(/^(not )?ok [0-9]+ (- )?/, "", name)
+		if (name ~ /# SKIP/) { sub(/# SKIP */, "", name); print "SKIPPED " p "." name ": says so itself" }
+		else if (bad) line = "FAILED " p "." name
+		else print "ok " p "." name
+		seen++; next
+	}
+	/^# / && line && !why { why = substr($0, 3) }
+	END { say(); if (!seen) print "FAILED " p ": no test was run" }'
+}
+
+part_unit() {
+	local t name rc
+
+	make -s -C tests/unit > "$logs/unit-build.log" 2>&1 || {
+		grep -E 'error|Error' "$logs/unit-build.log" | head -n 3 >&2
+		echo "FAILED unit: doesn't build, see $logs/unit-build.log"
+		return
+	}
+	for t in tests/unit/test_*.c; do
+		name=$(basename "$t" .c)
+		if [ ! -e "$t" ] || ! selected "${name#test_}"; then continue; fi
+		rc=0
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout "$([ "$LONG" = 1 ] && echo 1800 || echo 180)" \
+			"build/unit/$name" > "$logs/$name.log" 2>&1 || rc=$?
+		cmocka_lines "${name#test_}" < "$logs/$name.log" > "$logs/$name.lines"
+		cat "$logs/$name.lines"
+		[ $rc = 0 ] || grep -q '^FAILED' "$logs/$name.lines" ||
+			echo "FAILED ${name#test_}: ended with $rc, log in $logs/$name.log"
+	done
+	for t in tests/unit/test_*.sh; do
+		name=$(basename "$t" .sh)
+		if [ ! -e "$t" ] || ! selected "${name#test_}"; then continue; fi
+		rc=0
+		timeout 300 "$t" > "$logs/$name.log" 2>&1 || rc=$?
+		grep -aE '^(ok|FAILED|SKIPPED) ' "$logs/$name.log" || echo "FAILED ${name#test_}: no test was run"
+		[ $rc = 0 ] || echo "FAILED ${name#test_}: ended with $rc, log in $logs/$name.log"
+	done
+}
+
+# ---------------------------------------------------------------- kunit, static
+
+part_kunit() { scripts/kunit.sh; }
+part_static() { scripts/static.sh; }
+
+# ---------------------------------------------------------------- vm
+
+header() { sed -n '/^[^#]/q; /^$/q; s/^# '"$2"': *//p' "tests/vm/$1.sh"; }
+
+# One line for scenario $1 under kernel $2.
+run_scenario() {
+	local start=$SECONDS out
+
+	if out=$(scripts/scenario.sh "$1" "$2" 2>&1); then
+		echo "ok $1 ($2, $((SECONDS - start)) s)"
+	else
+		out=$(tail -n 1 <<< "$out" | tr -d '\r')
+		echo "FAILED $1 ($2, $((SECONDS - start)) s): ${out:-no reason given}, logs in $logs/$1-$2"
+	fi
+}
+
+part_vm() {
+	local f name k n need limit used=0 pid
+	local -a jobs=()
+	local -A wanted=() size=()
+
+	for f in tests/vm/*.sh; do
+		name=$(basename "$f" .sh)
+		selected "$name" || continue
+		n=$(header "$name" Machines); n=${n:-1}
+		limit=$(header "$name" Limit); limit=${limit:-120}
+		if [ "$(header "$name" Long)" = only ] && [ "$LONG" != 1 ]; then
+			echo "SKIPPED $name: only in make check-long"
+			continue
+		fi
+		for k in $(header "$name" Kernels); do
+			[ -z "${KERNEL:-}" ] || [ "$KERNEL" = debug ] || [ "$KERNEL" = "$k" ] || continue
+			[ "${KERNEL:-}" != debug ] || k=debug
+			wanted[$k]=1
+			jobs+=("$n $limit $name $k")
+			[ "$k" != debug ] || break
+		done
+	done
+	[ ${#jobs[@]} -gt 0 ] || { echo "FAILED vm: no scenario ${T:-} for ${KERNEL:-any kernel}"; return; }
+
+	for k in "${!wanted[@]}"; do
+		scripts/build-module.sh "$k" > "$logs/module-$k.log" 2>&1 || {
+			grep -E 'error:|Error ' "$logs/module-$k.log" | head -n 3 >&2 || true
+			echo "FAILED module ($k): doesn't build, see $logs/module-$k.log"
+		}
+		scripts/initrd.sh "$k" > /dev/null
+	done
+	if [ -e userspace/Makefile ]; then
+		make -s -C userspace > "$logs/tool-build.log" 2>&1 ||
+			echo "FAILED orderedctl: doesn't build, see $logs/tool-build.log"
+	fi
+
+	# Those that need both places first, then the long ones first.
+	while read -r need _ name k; do
+		[ "$need" -le "$slots" ] || need=$slots
+		while [ $((used + need)) -gt "$slots" ]; do
+			wait -n -p pid || true
+			used=$((used - ${size[$pid]:-0}))
+			unset "size[$pid]"
+		done
+		run_scenario "$name" "$k" &
+		size[$!]=$need
+		used=$((used + need))
+	done < <(printf '%s\n' "${jobs[@]}" | sort -k1,1nr -k2,2nr -k3)
+	wait
+}
+
+# ---------------------------------------------------------------- the sum
+
+echo "SEED=$SEED$([ "$LONG" = 0 ] || echo " LONG=1")${KERNEL:+ KERNEL=$KERNEL}${T:+ T=$T}"
+for part in "$@"; do
+	echo "@begin $part"
+	rc=0
+	"part_$part" || rc=$?
+	echo "@end $part $rc"
+done | awk '
+/^@begin / { results = failures = 0; next }
+/^@end / {
+	if ($3 != 0 && !failures) { print "FAILED " $2 ": ended with " $3; failed++ }
+	else if (!results && !t) { print "FAILED " $2 ": nothing was run"; failed++ }
+	next
+}
+/^ok / { passed++; results++ }
+/^FAILED / { failed++; results++; failures++ }
+/^SKIPPED / { skipped++; results++ }
+{ print; fflush() }
+END {
+	printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
+	exit failed > 0 || passed == 0
+}' t="${T:-}"
