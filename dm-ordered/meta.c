@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The metadata device: superblock and state block, in memory and on disk.
+ *
+ * Both exist twice. A write goes to the copy that is older, with a generation
+ * one higher, and is durable when it returns: the device's cache is flushed
+ * before it, so that whatever it speaks of is there first, and it is FUA itself.
+ * A torn or lost write leaves the other copy, which is what was true before.
+ *
+ * A write error is sticky (dmo_meta_fail()): what is on the disk is then not
+ * known, and nothing that needs it may be promised any more.
+ *
+ * Locks. @lock as meta.h says; @fail_lock (spinlock, irq-safe, innermost) only
+ * for @failed and @why.
+ */
+#include <linux/bio.h>
+#include <linux/device-mapper.h>
+#include <linux/highmem.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include "meta.h"
+
+#define DM_MSG_PREFIX "ordered metadata"
+
+#define FEW_VECS	8	/* on the stack: rw never fails for lack of memory */
+
+static int rw_bio(struct dmo_meta *m, blk_opf_t opf, u64 block, void *buf, u32 nr,
+		  struct bio_vec *bvecs, u32 max_vecs)
+{
+	size_t left = (size_t)nr << DMO_BLOCK_SHIFT;
+	struct bio bio;
+	int rc;
+
+	bio_init(&bio, m->bdev, bvecs, max_vecs, opf);
+	bio.bi_iter.bi_sector = block * DMO_BLOCK_SECTORS;
+	while (left) {
+		size_t len = min_t(size_t, left, PAGE_SIZE - offset_in_page(buf));
+		struct page *page = is_vmalloc_addr(buf) ? vmalloc_to_page(buf) :
+							   virt_to_page(buf);
+
+		__bio_add_page(&bio, page, len, offset_in_page(buf));
+		buf += len;
+		left -= len;
+	}
+	rc = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return rc;
+}
+
+int dmo_meta_rw(struct dmo_meta *m, blk_opf_t opf, u64 block, void *buf, u32 nr)
+{
+	bool write = op_is_write(opf), vm = is_vmalloc_addr(buf);
+	struct bio_vec few[FEW_VECS], *vecs = few;
+	u32 max = FEW_VECS, total = nr;
+	void *start = buf;
+	int rc = 0;
+
+	/* a block takes one vector, or two where pages are not aligned to it */
+	if (nr > FEW_VECS / 2) {
+		u32 want = min_t(u32, nr * 2, BIO_MAX_VECS);
+
+		vecs = kmalloc_array(want, sizeof(*vecs), GFP_NOIO | __GFP_NOWARN);
+		if (vecs)
+			max = want;
+		else
+			vecs = few;
+	}
+	if (vm && write)
+		flush_kernel_vmap_range(start, total << DMO_BLOCK_SHIFT);
+	while (nr && !rc) {
+		u32 n = min_t(u32, nr, max / 2);
+
+		rc = rw_bio(m, opf, block, buf, n, vecs, max);
+		opf &= ~REQ_PREFLUSH;	/* once, before the first */
+		block += n;
+		buf += (size_t)n << DMO_BLOCK_SHIFT;
+		nr -= n;
+	}
+	if (vm && !write)
+		invalidate_kernel_vmap_range(start, total << DMO_BLOCK_SHIFT);
+	if (vecs != few)
+		kfree(vecs);
+	return rc;
+}
+
+void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...)
+{
+	unsigned long flags;
+	bool first;
+	va_list args;
+
+	spin_lock_irqsave(&m->fail_lock, flags);
+	first = !m->failed;
+	if (first) {
+		va_start(args, fmt);
+		vsnprintf(m->why, sizeof(m->why), fmt, args);
+		va_end(args);
+		/* pairs with dmo_meta_failed() */
+		smp_store_release(&m->failed, true);
+	}
+	spin_unlock_irqrestore(&m->fail_lock, flags);
+	if (first)
+		DMERR("%pg: %s", m->bdev, m->why);
+}
+
+bool dmo_meta_failed(const struct dmo_meta *m)
+{
+	/* pairs with dmo_meta_fail(): @why is whole */
+	return smp_load_acquire(&m->failed);
+}
+
+int dmo_meta_write_super(struct dmo_meta *m)
+{
+	int copy = !m->sb_copy;
+	int rc;
+
+	lockdep_assert_held(&m->lock);
+	if (dmo_meta_failed(m))
+		return -EIO;
+	m->sb.generation++;
+	dmo_super_encode(&m->sb, m->buf);
+	rc = dmo_meta_rw(m, REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA,
+			 copy ? DMO_SB_BLOCK1 : DMO_SB_BLOCK0, m->buf, DMO_SB_BLOCKS);
+	if (rc) {
+		dmo_meta_fail(m, "superblock, copy %d: write failed: error %d", copy, rc);
+		return rc;
+	}
+	m->sb_copy = copy;
+	return 0;
+}
+
+int dmo_meta_write_state(struct dmo_meta *m)
+{
+	int slot = !m->st_slot;
+	int rc;
+
+	lockdep_assert_held(&m->lock);
+	if (dmo_meta_failed(m))
+		return -EIO;
+	m->st.generation++;
+	memset(m->buf, 0, DMO_BLOCK);
+	dmo_state_encode(&m->st, m->sb.uuid, m->buf);
+	rc = dmo_meta_rw(m, REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA,
+			 slot ? DMO_STATE_BLOCK1 : DMO_STATE_BLOCK0, m->buf, 1);
+	if (rc) {
+		dmo_meta_fail(m, "state block, slot %d: write failed: error %d", slot, rc);
+		return rc;
+	}
+	m->st_slot = slot;
+	return 0;
+}
+
+/* -- loading ------------------------------------------------------------- */
+
+static int read_super(struct dmo_meta *m, u64 block, struct dmo_super *sb, u64 dev_blocks,
+		      char *why)
+{
+	int rc = dmo_meta_rw(m, REQ_OP_READ, block, m->buf, DMO_SB_BLOCKS);
+
+	if (rc)
+		return dmo_refuse(why, -EUCLEAN, "superblock at block %llu can't be read: error %d",
+				  block, rc);
+	return dmo_super_decode(m->buf, sb, dev_blocks, why);
+}
+
+static int load_super(struct dmo_meta *m, u64 dev_blocks, char *why)
+{
+	char (*text)[DMO_REASON_LEN];
+	struct dmo_super *sb;
+	int rc[2], use;
+
+	sb = kvmalloc_array(2, sizeof(*sb), GFP_KERNEL);
+	text = kcalloc(2, sizeof(*text), GFP_KERNEL);
+	if (!sb || !text) {
+		use = dmo_refuse(why, -ENOMEM, "no memory for the superblock");
+		goto out;
+	}
+	rc[0] = read_super(m, DMO_SB_BLOCK0, &sb[0], dev_blocks, text[0]);
+	rc[1] = read_super(m, DMO_SB_BLOCK1, &sb[1], dev_blocks, text[1]);
+	use = dmo_super_choose(rc[0], &sb[0], rc[1], &sb[1]);
+	if (use < 0) {
+		/* the text of the copy that decided, or that neither fits the other */
+		if (rc[0] == use)
+			strscpy(why, text[0], DMO_REASON_LEN);
+		else if (rc[1] == use)
+			strscpy(why, text[1], DMO_REASON_LEN);
+		else
+			dmo_refuse(why, use, "the two superblocks belong to different sessions: format the device again");
+		goto out;
+	}
+	if (rc[!use])
+		DMWARN("%pg: superblock, copy %d is damaged, using copy %d: %s",
+		       m->bdev, !use, use, text[!use]);
+	m->sb = sb[use];
+	m->sb_copy = use;
+out:
+	kfree(text);
+	kvfree(sb);
+	return use < 0 ? use : 0;
+}
+
+static int read_state(struct dmo_meta *m, u64 block, struct dmo_state *st, char *why)
+{
+	int rc = dmo_meta_rw(m, REQ_OP_READ, block, m->buf, 1);
+
+	if (rc)
+		return dmo_refuse(why, -EUCLEAN, "state block at block %llu can't be read: error %d",
+				  block, rc);
+	rc = dmo_state_decode(m->buf, m->sb.uuid, st, why);
+	return rc ?: dmo_state_check(st, &m->sb, why);
+}
+
+static int load_state(struct dmo_meta *m, char *why)
+{
+	char other[DMO_REASON_LEN];
+	struct dmo_state st[2];
+	int rc[2], use;
+
+	rc[0] = read_state(m, DMO_STATE_BLOCK0, &st[0], why);
+	rc[1] = read_state(m, DMO_STATE_BLOCK1, &st[1], other);
+	/* a newer format is never passed over for an older one */
+	if (rc[0] == -EPROTONOSUPPORT)
+		return rc[0];
+	if (rc[1] == -EPROTONOSUPPORT || (rc[0] == -ENODATA && rc[1])) {
+		strscpy(why, other, DMO_REASON_LEN);
+		return rc[1];
+	}
+	if (rc[0] && rc[1])
+		return rc[0];
+	use = rc[0] || (!rc[1] && st[1].generation > st[0].generation);
+	/* a slot never written is no damage: the first writes fill both */
+	if (rc[!use] && rc[!use] != -ENODATA)
+		DMWARN("%pg: state block, slot %d is damaged, using slot %d: %s",
+		       m->bdev, !use, use, use ? why : other);
+	m->st = st[use];
+	m->st_slot = use;
+	return 0;
+}
+
+struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why)
+{
+	u64 dev_blocks = bdev_nr_sectors(bdev) / DMO_BLOCK_SECTORS;
+	struct dmo_meta *m;
+	int rc;
+
+	if (dev_blocks < DMO_META_MIN_BLOCKS) {
+		rc = dmo_refuse(why, -ENOSPC,
+				"metadata device has %llu KiB, at least %u KiB are needed: use a larger device",
+				dev_blocks * 4, DMO_META_MIN_BLOCKS * 4);
+		return ERR_PTR(rc);
+	}
+	m = kvzalloc(sizeof(*m), GFP_KERNEL);
+	if (m)
+		m->buf = kvmalloc(DMO_SB_BYTES, GFP_KERNEL);
+	if (!m || !m->buf) {
+		rc = dmo_refuse(why, -ENOMEM, "no memory for the metadata");
+		goto bad;
+	}
+	m->bdev = bdev;
+	mutex_init(&m->lock);
+	spin_lock_init(&m->fail_lock);
+	rc = load_super(m, dev_blocks, why);
+	if (!rc)
+		rc = load_state(m, why);
+	if (rc)
+		goto bad;
+	return m;
+bad:
+	dmo_meta_free(m);
+	return ERR_PTR(rc);
+}
+
+void dmo_meta_free(struct dmo_meta *m)
+{
+	if (!m)
+		return;
+	kvfree(m->buf);
+	kvfree(m);
+}
