@@ -61,7 +61,7 @@ static void union_with_zeroes(void **state)
 static void merge_equals_write_order(void **state)
 {
 	static u8 disk[DMO_BLOCK], slot[4][DMO_BLOCK];
-	u64 rounds = unit_env("ROUNDS", 500);
+	u64 rounds = unit_rounds(500);
 	u32 i, chunk;
 
 	unit_seed("merge_equals_write_order");

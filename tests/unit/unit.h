@@ -41,6 +41,12 @@ static inline u64 unit_seed(const char *test)
 	return seed;
 }
 
+/* How often a random test repeats itself. */
+static inline u64 unit_rounds(u64 rounds)
+{
+	return unit_env("ROUNDS", unit_env("LONG", 0) ? 20 * rounds : rounds);
+}
+
 static inline void unit_fill(void *p, size_t len)
 {
 	u8 *b = p;
