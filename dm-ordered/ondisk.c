@@ -466,10 +466,10 @@ int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
 		blocks = 0;
 		for (i = 0; i < sb->nr_volumes; i++)
 			blocks += bitmap_blocks(max_t(u64, sb->volumes[i].sectors, 1), shift);
-		if (blocks <= dev_blocks / 4 || shift == 24)
+		need = DMO_DATA_START + blocks + DMO_JOURNAL_MIN_BLOCKS;
+		if ((blocks <= dev_blocks / 4 && need <= dev_blocks) || shift == 24)
 			break;
 	}
-	need = DMO_DATA_START + blocks + DMO_JOURNAL_MIN_BLOCKS;
 	if (dev_blocks < need)
 		return dmo_refuse(why, -ENOSPC,
 				  "metadata device has %llu KiB, at least %llu KiB are needed (%llu KiB of it for dirty bitmaps): use a larger device",
