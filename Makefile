@@ -41,9 +41,12 @@ module:
 module-all:
 	scripts/build-module.sh 6.1
 	scripts/build-module.sh 6.12
+	MODULE=powercut scripts/build-module.sh 6.1
+	MODULE=powercut scripts/build-module.sh 6.12
 
 module-debug:
 	scripts/build-module.sh debug
+	MODULE=powercut scripts/build-module.sh debug
 
 tool:
 	$(MAKE) -C userspace

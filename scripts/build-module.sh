@@ -3,7 +3,7 @@
 #
 # build-module.sh KERNEL [VARIABLE=VALUE...]: build dm-ordered.ko for 6.1, 6.12, debug or the kernel
 # whose build directory is given, in build/<release>/ (or $OUT), out of the one source in dm-ordered/.
-# Further arguments go to make, e.g. W=1 or C=2. Prints the module's path on success.
+# With MODULE=powercut: the tests' own disks, tests/vm/powercut/, in build/powercut/<release>/. Further arguments go to make, e.g. W=1 or C=2. Prints the module's path on success.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,8 +17,12 @@ case $kernel in
 esac
 [ -e "$kdir/Makefile" ] || { echo "build-module.sh: $kdir is no kernel build directory" >&2; exit 1; }
 release=$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' "$kdir/include/generated/utsrelease.h")
-out=${OUT:-$top/build/$release}
-src=$top/dm-ordered
+case ${MODULE:-ordered} in
+ordered) src=$top/dm-ordered out=${OUT:-$top/build/$release} ;;
+powercut) src=$top/tests/vm/powercut out=${OUT:-$top/build/powercut/$release} ;;
+*) echo "build-module.sh: no module '$MODULE'" >&2; exit 1 ;;
+esac
+ko=$out/dm-${MODULE:-ordered}.ko
 [ -e "$src/Kbuild" ] || { echo "build-module.sh: $src/Kbuild is missing" >&2; exit 1; }
 
 # A tree of links: kbuild puts its objects beside them, so that each kernel has its own.
@@ -31,5 +35,8 @@ find "$out" -xtype l -delete
 	ln -sfn "$src/$f" "$out/$f"
 done
 
-make -C "$kdir" M="$out" -j"${JOBS:-$(nproc)}" "$@" modules >&2 9>&-
-echo "$out/dm-ordered.ko"
+make -C "$kdir" M="$out" -j"${JOBS:-$(nproc)}" "$@" modules >&2 9>&- || {
+	rm -f "$ko"	# no test must run an older one
+	exit 1
+}
+echo "$ko"

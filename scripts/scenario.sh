@@ -3,7 +3,8 @@
 #
 # scenario.sh NAME KERNEL: run tests/vm/NAME.sh under KERNEL (6.1, 6.12, debug), logs in
 # build/logs/NAME-KERNEL/. Succeeds only if the scenario says so itself and no log tells of a defect;
-# else the last line printed says why. SEED=N, LONG=1, KEEP=1 (keep the drives) are heeded.
+# else the last line printed says why. SEED=N, LONG=1, KEEP=1 (keep the drives), SCENARIOS=DIR (instead of
+# tests/vm) are heeded.
 #
 # A scenario's header, comment lines before its first command:
 #   # Shows: what it proves, a sentence     # Kernels: 6.1 6.12    those `make check` runs it under
@@ -23,7 +24,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 [ $# = 2 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 name=$1 kernel=$2
-file=tests/vm/$name.sh
+file=${SCENARIOS:-tests/vm}/$name.sh
 [ -e "$file" ] || { echo "there is no $file"; exit 2; }
 
 # shellcheck source=scripts/machine.sh
@@ -38,7 +39,8 @@ MACHINE_SMP=$(header Cpus)
 MACHINE_ICOUNT=$(header Icount)
 MACHINE_APPEND=$(header Append)
 MACHINE_MODULE=
-MACHINE_ENV=("LONG=${LONG:-0}" "SEED=${SEED:-1}")
+release=$(scripts/kernels.sh version "$kernel")
+MACHINE_ENV=("LONG=${LONG:-0}" "SEED=${SEED:-1}" "DMO_POWERCUT=$top/build/powercut/$release/dm-powercut.ko")
 machines=$(header Machines); machines=${machines:-1}
 limit=$(header Limit); limit=${limit:-120}
 [ -n "$MACHINE_SMP" ] || { [ "$machines" = 2 ] && MACHINE_SMP=1; } || MACHINE_SMP=2
@@ -48,9 +50,12 @@ if [ "$kernel" = debug ]; then
 fi
 [ "${LONG:-0}" != 1 ] || limit=$((limit * 10))
 if [ "$(header Module)" != no ]; then
-	MACHINE_MODULE=$top/build/$(scripts/kernels.sh version "$kernel")/dm-ordered.ko
+	MACHINE_MODULE=$top/build/$release/dm-ordered.ko
 	[ -e "$MACHINE_MODULE" ] || { echo "$MACHINE_MODULE isn't built: run make module-all"; exit 1; }
 fi
+mkdir -p "$top/build/logs"
+exec 8> "$MACHINE_DIR.lock"
+flock -n 8 || { echo "this scenario is being run already"; exit 1; }
 rm -rf "$MACHINE_DIR"; mkdir -p "$MACHINE_DIR"
 
 passed=0

@@ -28,7 +28,7 @@ build_silently() {
 	local kernel=$1 out; shift
 
 	out=$top/build/static/$kernel-${1%%=*}
-	rm -rf "$out"
+	rm -rf "$out"; mkdir -p "$out"
 	OUT=$out scripts/build-module.sh "$kernel" "$@" > "$out.log" 2>&1 || { cat "$out.log"; return 1; }
 	cat "$out.log"
 	if grep -E '\b(warning|error):' "$out.log"; then
@@ -48,7 +48,9 @@ checkpatch() {
 
 # Builds under DKMS, in trees of its own, for the stock 6.1 kernel.
 dkms_builds() {
-	local d kver name version; d=$(mktemp -d)
+	local kver name version
+
+	d=$(mktemp -d)		# not local: the trap needs it
 	trap 'rm -rf "$d"' EXIT
 
 	kver=$(scripts/kernels.sh version 6.1)
@@ -62,7 +64,9 @@ dkms_builds() {
 }
 
 installs() {
-	local d f; d=$(mktemp -d)
+	local f
+
+	d=$(mktemp -d)
 	trap 'rm -rf "$d"' EXIT
 
 	make -s install DESTDIR="$d" KDIR="$(scripts/kernels.sh kdir 6.1)"

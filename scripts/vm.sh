@@ -35,7 +35,9 @@ done
 [ $# -gt 0 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 rm -rf "$MACHINE_DIR"; mkdir -p "$MACHINE_DIR"
-MACHINE_MODULE=$top/build/$("$top/scripts/kernels.sh" version "$MACHINE_KERNEL")/dm-ordered.ko
+release=$("$top/scripts/kernels.sh" version "$MACHINE_KERNEL")
+MACHINE_MODULE=$top/build/$release/dm-ordered.ko
+MACHINE_ENV+=("DMO_POWERCUT=$top/build/powercut/$release/dm-powercut.ko")
 trap machine_stop_all EXIT
 trap 'exit 143' TERM INT
 for d in "${drives[@]}"; do

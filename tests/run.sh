@@ -122,6 +122,8 @@ part_vm() {
 			grep -E 'error:|Error ' "$logs/module-$k.log" | head -n 3 >&2 || true
 			echo "FAILED module ($k): doesn't build, see $logs/module-$k.log"
 		}
+		MODULE=powercut scripts/build-module.sh "$k" > "$logs/powercut-$k.log" 2>&1 ||
+			echo "FAILED powercut ($k): doesn't build, see $logs/powercut-$k.log"
 		scripts/initrd.sh "$k" > /dev/null
 	done
 	if [ -e userspace/Makefile ]; then

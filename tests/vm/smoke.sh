@@ -21,6 +21,23 @@ null_power_cut two
 same "the flushed block is there" "$(peek "$n" 0)" AAAAAAAA
 same "the unflushed block is gone" "$(peek "$n" 7)" ........
 
+step "a powercut disk loses what was not flushed, overwritten blocks too"
+p=$(disk_power three 8 pri)
+q=$(disk_power four 8 pri 4096)
+fill "$p" A 0 2 conv=fsync
+fill "$q" C 0 1 conv=fsync
+fill "$p" B 0 1
+fill "$q" D 0 1 oflag=dsync
+power_cut three 0
+refused "no I/O without power" "error" peek "$p" 0
+power_on four
+same "the overwritten block is as it was at the flush" "$(peek "$p" 0)" AAAAAAAA
+same "its neighbour, too" "$(peek "$p" 1)" AAAAAAAA
+same "the block written through is there" "$(peek "$q" 0)" DDDDDDDD
+check "discards work" blkdiscard "$p"
+check "zeroing works" blkdiscard -z "$q"
+same "a disk's status" "$(dmsetup status three | cut -d' ' -f 4,6-8)" "on 1 8 1"
+
 step "sites"
 net_sites 5
 check "the sites see each other" in_pri busybox ping -c 1 -W 5 10.77.0.2

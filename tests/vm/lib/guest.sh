@@ -222,7 +222,7 @@ disk_loop() {
 }
 
 # disk_null NAME MIB [ATTRIBUTE=VALUE...]: a null_blk that keeps data in memory, with a volatile cache
-# of 16 MiB (cache_size=); prints a path that stays valid over null_power_cut, while the device itself,
+# of 16 MiB (cache_size=) that does not hold back writes to blocks flushed earlier; prints a path that stays valid over null_power_cut, while the device itself,
 # gone and made again, may get another number. Attributes: blocksize=4096, discard=1, irqmode=2 ...
 disk_null() {
 	local dir=/sys/kernel/config/nullb/$1 pair
@@ -256,6 +256,24 @@ null_power_off() { local n; for n in "$@"; do echo 0 > "/sys/kernel/config/nullb
 null_power_on() { local n; for n in "$@"; do echo 1 > "/sys/kernel/config/nullb/$n/power"; null_link "$n"; done; }
 # null_power_cut NAME...: both.
 null_power_cut() { null_power_off "$@"; null_power_on "$@"; }
+
+# disk_power NAME MIB HOST [BLOCKSIZE]: a disk in memory with a volatile cache (tests/vm/powercut/);
+# all disks of one HOST are cut at one instant, in use or not. Prints /dev/mapper/NAME. Takes twice its
+# size of memory. Prefer it to disk_null, which keeps unflushed writes to blocks it already has.
+disk_power() {
+	need_module dm-mod
+	[ -e /sys/module/dm_powercut ] || insmod "$DMO_POWERCUT"
+	dmsetup create "$1" --table "0 $(($2 * 2048)) powercut $3 ${4:-512}"
+	dmsetup mknodes "$1" > /dev/null 2>&1 || true
+	echo "/dev/mapper/$1"
+}
+
+# power_cut NAME [PERCENT [SEED]]: the host of disk NAME loses its power: of every unflushed block of all
+# its disks PERCENT (default 50) in a hundred are kept; then all I/O fails until power_on NAME.
+power_cut() { dmsetup message "$1" 0 cut "${3:-$RANDOM$RANDOM}" "${2:-50}"; }
+power_on() { dmsetup message "$1" 0 on; }
+# power_fail NAME flush|write N: the next N flushes or writes of disk NAME fail.
+power_fail() { dmsetup message "$1" 0 "fail$2" "$3"; }
 
 # disk_linear NAME DEVICE: a dm device over all of DEVICE, whose table a test can change under load
 # (disk_error, disk_flaky, disk_good); prints /dev/mapper/NAME.

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-powercut: disks in memory with a volatile cache, for tests only.
+ *
+ *	0 <sectors> powercut <host> [<block size>]
+ *
+ * All disks of one host lose their power at one instant:
+ *
+ *	dmsetup message <any of them> 0 cut <seed> <percent>
+ *
+ * Of what was written since the last flush (and not with FUA) each block is
+ * kept with that probability and else is as it was at the flush. That is what
+ * a disk may do, and more than null_blk does, whose cache passes writes to
+ * blocks it holds durably straight through. From then on every I/O of that
+ * host fails, until
+ *
+ *	dmsetup message <any of them> 0 on
+ *
+ * so that disks can be cut with everything on top of them at work. "failflush
+ * <n>" and "failwrite <n>" fail the next n flushes, writes of that one disk.
+ * Status: on|off <unflushed blocks> <cuts> <blocks lost so far> <flushes>.
+ *
+ * There are two images: what reads see, and what survives. One lock for all
+ * disks: writers share it, flush and cut exclude them.
+ */
+#include <linux/bitmap.h>
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+
+#define DM_MSG_PREFIX "powercut"
+#define HOST_LEN 16
+
+struct disk {
+	struct list_head list;
+	char host[HOST_LEN];
+	unsigned int bs;
+	size_t bytes;
+	size_t blocks;
+	u8 *seen;
+	u8 *durable;
+	unsigned long *unflushed;
+	bool off;
+	unsigned int fail_flush;
+	unsigned int fail_write;
+	unsigned long cuts, lost, flushes;
+};
+
+static LIST_HEAD(disks);
+static DECLARE_RWSEM(power);
+
+static void disk_free(struct disk *d)
+{
+	vfree(d->seen);
+	vfree(d->durable);
+	vfree(d->unflushed);
+	kfree(d);
+}
+
+static int powercut_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct disk *d, *other;
+
+	if (argc < 1 || argc > 2) {
+		ti->error = "Arguments: <host> [<block size>]";
+		return -EINVAL;
+	}
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return -ENOMEM;
+	d->bs = 512;
+	if (strscpy(d->host, argv[0], HOST_LEN) < 0 ||
+	    (argc == 2 && (kstrtouint(argv[1], 0, &d->bs) || d->bs < 512 || d->bs > 4096 ||
+			   d->bs & (d->bs - 1)))) {
+		kfree(d);
+		ti->error = "Bad host or block size";
+		return -EINVAL;
+	}
+	d->bytes = ti->len << SECTOR_SHIFT;
+	d->blocks = d->bytes / d->bs;
+	d->seen = vzalloc(d->bytes);
+	d->durable = vzalloc(d->bytes);
+	d->unflushed = vzalloc(BITS_TO_LONGS(d->blocks) * sizeof(long));
+	if (!d->seen || !d->durable || !d->unflushed) {
+		disk_free(d);
+		ti->error = "No memory for the disk";
+		return -ENOMEM;
+	}
+
+	down_write(&power);
+	list_for_each_entry(other, &disks, list)
+		if (!strcmp(other->host, d->host))
+			d->off = other->off;
+	list_add_tail(&d->list, &disks);
+	up_write(&power);
+
+	ti->private = d;
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	ti->num_discard_bios = 1;
+	ti->discards_supported = true;
+	ti->num_write_zeroes_bios = 1;
+	return 0;
+}
+
+static void powercut_dtr(struct dm_target *ti)
+{
+	struct disk *d = ti->private;
+
+	down_write(&power);
+	list_del(&d->list);
+	up_write(&power);
+	disk_free(d);
+}
+
+static void flush_blocks(struct disk *d, size_t from, size_t to)
+{
+	size_t b = from;
+
+	for_each_set_bit_from(b, d->unflushed, to) {
+		memcpy(d->durable + b * d->bs, d->seen + b * d->bs, d->bs);
+		__clear_bit(b, d->unflushed);
+	}
+}
+
+static void touch_blocks(struct disk *d, size_t at, size_t len)
+{
+	size_t b;
+
+	for (b = at / d->bs; b < (at + len) / d->bs; b++)
+		set_bit(b, d->unflushed);
+}
+
+static void write_data(struct disk *d, struct bio *bio, size_t at)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	bio_for_each_segment(bv, bio, iter) {
+		memcpy_from_bvec(d->seen + at, &bv);
+		at += bv.bv_len;
+	}
+}
+
+static void read_data(struct disk *d, struct bio *bio, size_t at)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	bio_for_each_segment(bv, bio, iter) {
+		memcpy_to_bvec(&bv, d->seen + at);
+		at += bv.bv_len;
+	}
+}
+
+/* With the lock held, for writing if the bio is a flush or FUA. */
+static blk_status_t do_bio(struct disk *d, struct bio *bio, size_t at)
+{
+	size_t len = bio->bi_iter.bi_size;
+
+	if (d->off)
+		return BLK_STS_IOERR;
+
+	if (bio->bi_opf & REQ_PREFLUSH) {
+		if (d->fail_flush) {
+			d->fail_flush--;
+			return BLK_STS_IOERR;
+		}
+		d->flushes++;
+		flush_blocks(d, 0, d->blocks);
+		if (!len)
+			return BLK_STS_OK;
+	}
+	if (len && (at >= d->bytes || len > d->bytes - at))
+		return BLK_STS_IOERR;
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		read_data(d, bio, at);
+		return BLK_STS_OK;
+	case REQ_OP_WRITE:
+		if (READ_ONCE(d->fail_write)) {
+			WRITE_ONCE(d->fail_write, d->fail_write - 1);
+			return BLK_STS_IOERR;
+		}
+		write_data(d, bio, at);
+		break;
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		memset(d->seen + at, 0, len);
+		break;
+	default:
+		return BLK_STS_NOTSUPP;
+	}
+	touch_blocks(d, at, len);
+	if (bio->bi_opf & REQ_FUA)
+		flush_blocks(d, at / d->bs, (at + len) / d->bs);
+	return BLK_STS_OK;
+}
+
+static int powercut_map(struct dm_target *ti, struct bio *bio)
+{
+	size_t at = dm_target_offset(ti, bio->bi_iter.bi_sector) << SECTOR_SHIFT;
+	struct disk *d = ti->private;
+
+	if (bio->bi_opf & (REQ_PREFLUSH | REQ_FUA)) {
+		down_write(&power);
+		bio->bi_status = do_bio(d, bio, at);
+		up_write(&power);
+	} else {
+		down_read(&power);
+		bio->bi_status = do_bio(d, bio, at);
+		up_read(&power);
+	}
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static void cut(struct disk *d, struct rnd_state *rnd, unsigned int percent)
+{
+	size_t b;
+
+	for_each_set_bit(b, d->unflushed, d->blocks) {
+		if (prandom_u32_state(rnd) % 100 < percent) {
+			memcpy(d->durable + b * d->bs, d->seen + b * d->bs, d->bs);
+		} else {
+			memcpy(d->seen + b * d->bs, d->durable + b * d->bs, d->bs);
+			d->lost++;
+		}
+		cond_resched();
+	}
+	bitmap_zero(d->unflushed, d->blocks);
+	d->cuts++;
+}
+
+static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			    unsigned int maxlen)
+{
+	struct disk *self = ti->private, *d;
+	unsigned int percent, n;
+	struct rnd_state rnd;
+	bool off;
+	u64 seed;
+
+	if (argc == 2 && !strcmp(argv[0], "failflush") && !kstrtouint(argv[1], 0, &n)) {
+		down_write(&power);
+		self->fail_flush = n;
+		up_write(&power);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[0], "failwrite") && !kstrtouint(argv[1], 0, &n)) {
+		down_write(&power);
+		self->fail_write = n;
+		up_write(&power);
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[0], "cut") && !kstrtou64(argv[1], 0, &seed) &&
+	    !kstrtouint(argv[2], 0, &percent))
+		off = true;
+	else if (argc == 1 && !strcmp(argv[0], "on"))
+		off = false;
+	else
+		return -EINVAL;
+
+	if (off)
+		prandom_seed_state(&rnd, seed);
+	down_write(&power);
+	list_for_each_entry(d, &disks, list) {
+		if (strcmp(d->host, self->host))
+			continue;
+		if (off && !d->off)
+			cut(d, &rnd, percent);
+		d->off = off;
+	}
+	up_write(&power);
+	return 0;
+}
+
+static void powercut_status(struct dm_target *ti, status_type_t type, unsigned int flags,
+			    char *result, unsigned int maxlen)
+{
+	struct disk *d = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		down_read(&power);
+		DMEMIT("%s %d %lu %lu %lu", d->off ? "off" : "on",
+		       bitmap_weight(d->unflushed, d->blocks), d->cuts, d->lost, d->flushes);
+		up_read(&power);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s %u", d->host, d->bs);
+		break;
+	case STATUSTYPE_IMA:
+		*result = '\0';
+		break;
+	}
+}
+
+/* There are none, but a target without this function is not asked what it can do. */
+static int powercut_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
+{
+	return 0;
+}
+
+static void powercut_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct disk *d = ti->private;
+
+	limits->logical_block_size = d->bs;
+	limits->physical_block_size = d->bs;
+	limits->io_min = d->bs;
+	limits->discard_granularity = d->bs;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
+#else
+	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
+#endif
+	limits->max_write_zeroes_sectors = UINT_MAX >> SECTOR_SHIFT;
+}
+
+static struct target_type powercut_target = {
+	.name = "powercut",
+	.version = {1, 0, 0},
+	.module = THIS_MODULE,
+	.ctr = powercut_ctr,
+	.dtr = powercut_dtr,
+	.map = powercut_map,
+	.message = powercut_message,
+	.status = powercut_status,
+	.iterate_devices = powercut_iterate_devices,
+	.io_hints = powercut_io_hints,
+};
+
+static int __init powercut_init(void)
+{
+	return dm_register_target(&powercut_target);
+}
+
+static void __exit powercut_exit(void)
+{
+	dm_unregister_target(&powercut_target);
+}
+
+module_init(powercut_init);
+module_exit(powercut_exit);
+MODULE_DESCRIPTION("Disks in memory that lose their power, for tests");
+MODULE_LICENSE("GPL");
