@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * promote: make a secondary a writable primary at its newest boundary. The
+ * kernel changes the role; the tables made for a secondary are then loaded
+ * anew. The command may be repeated: what is done already stays done.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "dm.h"
+#include "lookup.h"
+#include "nl.h"
+
+enum { OPT_FORCE = 256 };
+
+static const struct option opts[] = {
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ 0 }
+};
+
+static bool is_ours(const struct ord_session *s, const struct dm_volume *v)
+{
+	return ord_same_meta(s, v->meta_major, v->meta_minor);
+}
+
+static int preflight(const struct ord_session *s, const struct dm_volumes *all, bool force)
+{
+	unsigned int i;
+	int rc = 0;
+
+	if (s->flags & DMO_F_INCONSISTENT && !force) {
+		ord_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
+			lookup_name(s));
+		rc = -1;
+	}
+	for (i = 0; i < s->nr_volumes; i++) {
+		if (s->volumes[i].active)
+			continue;
+		ord_err("volume %u of %s is not active; activate it with \"orderedctl create\"",
+			s->volumes[i].id, lookup_name(s));
+		rc = -1;
+	}
+	for (i = 0; i < all->nr; i++) {
+		if (!is_ours(s, &all->v[i]) || all->v[i].open_count <= 0)
+			continue;
+		ord_err("volume \"%s\" is open (mounted, or read by somebody); close it first",
+			all->v[i].name);
+		rc = -1;
+	}
+	if (!rc && s->link_state == DMO_LINK_UP)
+		ord_note("the link to %s is up and will be dropped; make sure that the old primary is not written any more",
+			 *s->link_peer ? s->link_peer : "the peer");
+	return rc;
+}
+
+/* Loads the tables that still say secondary anew; @nr counts them. */
+static int reload_tables(const struct ord_session *s, const struct dm_volumes *all, unsigned int *nr)
+{
+	unsigned int i;
+	int rc, ret = 0;
+
+	*nr = 0;
+	for (i = 0; i < all->nr; i++) {
+		const struct dm_volume *v = &all->v[i];
+
+		if (!is_ours(s, v) || !strcmp(v->role, "primary"))
+			continue;
+		(*nr)++;
+		rc = dm_volume_reload(v);
+		if (!rc)
+			continue;
+		ord_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
+			v->name, strerror(-rc), dm_why());
+		ret = -1;
+	}
+	return ret;
+}
+
+static void print_result(struct ord_session *s, struct ord_cut cut)
+{
+	uint64_t now = ord_wall_ns();
+
+	printf("cut %s", fmt_cut(cut.epoch, cut.n));
+	if (s->cut_time_ns) {
+		printf(", of %s", fmt_time(s->cut_time_ns));
+		if (now > s->cut_time_ns)
+			printf(", %s ago", fmt_ms((now - s->cut_time_ns) / 1000000));
+	}
+	putchar('\n');
+}
+
+static int change_role(struct ord_session *s, bool force)
+{
+	struct dm_volumes all;
+	struct ord_cut cut;
+	unsigned int nr;
+	int rc;
+
+	if (dm_volumes_get(&all)) {
+		ord_err("can't read the device-mapper devices: %s", dm_why());
+		return ORD_FAIL;
+	}
+	if (s->role == DMO_ROLE_PRIMARY) {
+		rc = reload_tables(s, &all, &nr);
+		if (!rc)
+			ord_note("%s is a primary already%s", lookup_name(s),
+				 nr ? "; its tables were loaded anew" : "");
+		dm_volumes_free(&all);
+		return rc ? ORD_FAIL : ORD_OK;
+	}
+	rc = preflight(s, &all, force);
+	if (!rc) {
+		rc = knl_promote(s, force, &cut);
+		if (rc)
+			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
+	}
+	if (!rc) {
+		if (knl_refresh(s))
+			ord_note("can't read the session again: %s", knl_why());
+		rc = reload_tables(s, &all, &nr);
+		print_result(s, cut);
+	}
+	dm_volumes_free(&all);
+	return rc ? ORD_FAIL : ORD_OK;
+}
+
+static int run(const struct command *cmd, int argc, char **argv)
+{
+	struct ord_sessions list;
+	struct ord_session *s;
+	bool force = false;
+	int c, rc;
+
+	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
+		if (c != OPT_FORCE)
+			return ORD_USAGE;
+		force = true;
+	}
+	if (argc - optind != 1)
+		return ctl_usage_error(cmd, "name one session");
+	s = lookup_session(&list, argv[optind]);
+	if (!s)
+		return ORD_FAIL;
+	rc = change_role(s, force);
+	ord_sessions_free(&list);
+	return rc;
+}
+
+const struct command cmd_promote = {
+	.name = "promote",
+	.args = "SESSION [--force]",
+	.what = "make a secondary a writable primary, at its newest boundary",
+	.opts = opts,
+	.run = run,
+};

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* switch: end the cycle. drain: do so, and wait until the secondary has it on its disks. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl.h"
+#include "lookup.h"
+#include "nl.h"
+
+#define POLL_MS	50
+
+enum { OPT_TIMEOUT = 256 };
+
+static const struct option drain_opts[] = {
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ 0 }
+};
+
+static int make_cut(const struct ord_session *s, struct ord_cut *cut)
+{
+	if (s->role != DMO_ROLE_PRIMARY) {
+		ord_err("%s: only a primary makes cuts; give the command there", lookup_name(s));
+		return ORD_FAIL;
+	}
+	if (!knl_switch(s, cut))
+		return ORD_OK;
+	ord_err("can't switch %s: %s", lookup_name(s), knl_why());
+	return ORD_FAIL;
+}
+
+static int run_switch(const struct command *cmd, int argc, char **argv)
+{
+	struct ord_sessions list;
+	struct ord_session *s;
+	struct ord_cut cut;
+	int rc;
+
+	if (ctl_getopt(cmd, argc, argv) != -1)
+		return ORD_USAGE;
+	if (argc - optind != 1)
+		return ctl_usage_error(cmd, "name one session");
+	s = lookup_session(&list, argv[optind]);
+	if (!s)
+		return ORD_FAIL;
+	rc = make_cut(s, &cut);
+	if (!rc)
+		printf("%s\n", fmt_cut(cut.epoch, cut.n));
+	ord_sessions_free(&list);
+	return rc;
+}
+
+/* Nothing will change by waiting: say so at once. */
+static bool hopeless(const struct ord_session *s)
+{
+	if (s->state == DMO_STATE_FAILED || s->link_state == DMO_LINK_NONE)
+		return true;
+	switch (s->block) {
+	case DMO_BLOCK_NO_LINK:
+	case DMO_BLOCK_INACTIVE:
+	case DMO_BLOCK_SUSPENDED:
+	case DMO_BLOCK_READ_ERROR:
+	case DMO_BLOCK_META_ERROR:
+	case DMO_BLOCK_RESTORE_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char *what)
+{
+	uint32_t block = s->block;
+
+	if (s->link_state == DMO_LINK_NONE && block == DMO_BLOCK_NOTHING)
+		block = DMO_BLOCK_NO_LINK;
+	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", lookup_name(s),
+		fmt_cut(cut.epoch, cut.n), what,
+		fmt_cut(s->cut_restored.epoch, s->cut_restored.n),
+		block == DMO_BLOCK_NOTHING ? "nothing blocks, it only takes longer" :
+		ord_block_text(block),
+		*s->reason ? " (" : "", s->reason, *s->reason ? ")" : "",
+		*ord_block_remedy(block) ? "; " : "", ord_block_remedy(block));
+	return ORD_FAIL;
+}
+
+static int wait_restored(struct ord_session *s, struct ord_cut cut, uint64_t timeout_ms)
+{
+	uint64_t start = ord_mono_ms();
+	unsigned int stuck = 0;
+
+	ord_catch_signals();
+	for (;;) {
+		if (knl_refresh(s)) {
+			ord_err("can't read %s: %s", lookup_name(s), knl_why());
+			return ORD_FAIL;
+		}
+		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
+			return ORD_OK;
+		/* twice, so that a passing moment (a reload) is none */
+		stuck = hopeless(s) ? stuck + 1 : 0;
+		if (stuck > 2)
+			return say_stuck(s, cut, "will not reach the secondary's disks");
+		if (ord_interrupted()) {
+			ord_err("interrupted; the cut is under way still");
+			return ORD_FAIL;
+		}
+		if (timeout_ms && ord_mono_ms() - start >= timeout_ms)
+			return say_stuck(s, cut, "did not reach the secondary's disks in time");
+		ord_sleep_ms(POLL_MS);
+	}
+}
+
+static int run_drain(const struct command *cmd, int argc, char **argv)
+{
+	struct ord_sessions list;
+	uint64_t timeout_ms = 0;
+	struct ord_session *s;
+	struct ord_cut cut;
+	int c, rc;
+
+	while ((c = ctl_getopt(cmd, argc, argv)) != -1)
+		if (c != OPT_TIMEOUT || ctl_seconds("--timeout", optarg, &timeout_ms))
+			return ORD_USAGE;
+	if (argc - optind != 1)
+		return ctl_usage_error(cmd, "name one session");
+	s = lookup_session(&list, argv[optind]);
+	if (!s)
+		return ORD_FAIL;
+	rc = make_cut(s, &cut);
+	if (!rc)
+		rc = wait_restored(s, cut, timeout_ms);
+	if (!rc)
+		printf("%s\n", fmt_cut(cut.epoch, cut.n));
+	ord_sessions_free(&list);
+	return rc;
+}
+
+const struct command cmd_switch = {
+	.name = "switch",
+	.args = "SESSION",
+	.what = "end the current cycle; prints the cut, EPOCH.N",
+	.run = run_switch,
+};
+
+const struct command cmd_drain = {
+	.name = "drain",
+	.args = "SESSION [--timeout SECONDS]",
+	.what = "end the cycle and wait until the secondary has it on its disks",
+	.opts = drain_opts,
+	.run = run_drain,
+};
