@@ -368,13 +368,11 @@ static void layout(void **state)
 					sb.volumes[j].sectors = sizes[i] / nr;
 				rc = dmo_super_layout(&sb, dev, why);
 				if (rc) {
-					unsigned long long have, need;
+					const char *at = strstr(why, "at least ");
+					u64 need = at ? strtoull(at + 9, NULL, 10) : 0;
 
 					assert_int_equal(rc, -ENOSPC);
-					assert_int_equal(sscanf(why,
-						"metadata device has %llu KiB, at least %llu KiB are needed",
-						&have, &need), 2);
-					assert_true(have == dev * 4 && need > have);
+					assert_true(need > dev * 4);
 					assert_int_equal(dmo_super_layout(&sb, need / 4, why), 0);
 				}
 				if (sizes[i] / nr >= 2048)
