@@ -39,17 +39,18 @@ typedef __s64 s64;
 #define U64_MAX	((u64)~0ULL)
 #endif
 
+#define kcompat_attribute(a)	__attribute__((a))
 #ifndef __packed
-#define __packed	__attribute__((packed))
+#define __packed	kcompat_attribute(packed)
 #endif
 #ifndef __aligned
-#define __aligned(n)	__attribute__((aligned(n)))
+#define __aligned(n)	kcompat_attribute(aligned(n))
 #endif
 #ifndef __printf
-#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define __printf(a, b)	kcompat_attribute(format(printf, a, b))
 #endif
 #ifndef __maybe_unused
-#define __maybe_unused	__attribute__((unused))
+#define __maybe_unused	kcompat_attribute(unused)
 #endif
 #ifndef fallthrough
 #define fallthrough	__attribute__((fallthrough))
