@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one place that tells kernels apart (6.1 and 6.12), and, for the core
+ * files that are also built in userspace, the kernel from userspace.
+ *
+ * Core files (no I/O, no locks): ondisk.c, wire.c, jscan.c, cstate.c, fold.c.
+ * They include this header first and use nothing that userspace/kcompat.h
+ * does not offer.
+ */
+#ifndef DMO_COMPAT_H
+#define DMO_COMPAT_H
+
+#ifdef __KERNEL__
+#include <linux/bitops.h>
+#include <linux/build_bug.h>
+#include <linux/crc32c.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <linux/version.h>
+#include <asm/byteorder.h>
+#else
+#include "kcompat.h"
+#endif
+
+#define DMO_SECTOR		512u
+#define DMO_BLOCK		4096u	/* design section 1: block */
+#define DMO_BLOCK_SHIFT		12
+#define DMO_BLOCK_SECTORS	8u
+#define DMO_FULL_MASK		0xffu
+
+#ifdef __KERNEL__
+#include <linux/blkdev.h>
+
+/* Offer discards of up to @max sectors whatever the data device can do. */
+static inline void dmo_set_discard_limits(struct queue_limits *l, unsigned int granularity,
+					  unsigned int max)
+{
+	l->discard_granularity = max(granularity, l->logical_block_size);
+	l->discard_alignment = 0;
+	l->max_hw_discard_sectors = max;
+	l->max_discard_sectors = max;
+}
+#endif
+
+/* CRC-32C as used on disk and on the wire: seed ~0, result inverted. */
+static inline u32 dmo_crc(u32 crc, const void *p, size_t len)
+{
+	return ~crc32c(~crc, p, len);
+}
+
+/**
+ * struct dmo_cut - a cut: tag (epoch, n) (design section 6, Words)
+ * @epoch: epoch of the coordinator that made it
+ * @n: number within, and the seq of the chunk that ends at it
+ */
+struct dmo_cut {
+	u64 epoch;
+	u64 n;
+};
+
+static inline int dmo_cut_cmp(struct dmo_cut a, struct dmo_cut b)
+{
+	if (a.epoch != b.epoch)
+		return a.epoch < b.epoch ? -1 : 1;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+static inline bool dmo_cut_is_zero(struct dmo_cut a)
+{
+	return !a.epoch && !a.n;
+}
+
+#endif /* DMO_COMPAT_H */
