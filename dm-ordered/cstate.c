@@ -5,6 +5,7 @@
  *	NONE --OPEN--> ACTIVE --CUT--> DRAINING --DRAINED--> SHIPPING
  *	     --COMPLETE--> COMPLETE --COMMITTED--> COMMITTED --RELEASED--> NONE
  *
+ * RELEASED may come from COMPLETE already: the data is not needed any longer.
  * MERGED leads from DRAINING or SHIPPING back to NONE: what the chunk held is
  * the next chunk's now. Never from COMPLETE on: the secondary has it as a
  * boundary and may commit it at any time.
@@ -55,7 +56,8 @@ int dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev)
 		to = DMO_CHUNK_COMMITTED;
 		break;
 	case DMO_CHUNK_EV_RELEASED:
-		from = DMO_CHUNK_COMMITTED;
+		/* the primary frees the data at COMPLETE */
+		from = *st == DMO_CHUNK_COMMITTED ? DMO_CHUNK_COMMITTED : DMO_CHUNK_COMPLETE;
 		to = DMO_CHUNK_NONE;
 		break;
 	default:
