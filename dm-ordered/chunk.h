@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The store of a primary: which blocks belong to the active and to the older
+ * chunk, and in which form (design section 3): slot, zero, or reference.
+ *
+ * Parity. Two chunks exist at most; each has the parity (0 or 1) of its cycle
+ * (cycle.h). A slot bears the parity of its chunk: the "cache stamp" of seed 0
+ * Fig. 4. A block may have a slot in each parity: the "duplicate slot" of Fig. 5.
+ *
+ * Slot. One 4 KiB page and a mask of the 512-byte sectors that changed. The
+ * page is what is written to the local disk, so what is shipped is what was
+ * written. A zero slot has no page and a full mask.
+ *
+ * Reference. A bit in the volume's bitmap of that parity. Its granularity is
+ * the volume's unit: 4 KiB, or more on very large sessions. The data is on the
+ * data device only.
+ *
+ * Rule: where a chunk has a slot for a block, the slot is all that the chunk
+ * holds of it, whatever the reference bit of its unit says. Where it has none
+ * and the bit is set, the whole block is shipped from the disk. Hence a write
+ * to a block with the bit set and no slot never makes one.
+ *
+ * Stripes. The blocks of one zone (1 MiB, aligned; no write crosses it) hash
+ * to one of DMO_STRIPES stripes. A stripe's lock guards its block locks, its
+ * slots and their lists; nothing is done under it beyond list operations over
+ * the blocks of one write. Reference bits are set and cleared with atomic bit
+ * operations; a bit of a unit changes only under a block lock on that unit or
+ * under the stripe's lock with no block lock on it, except in a merge.
+ *
+ * Block locks (struct dmo_range) are queued, first come first served; they cover whole
+ * units and are never slept for in map(): the holder-to-be is called back.
+ *
+ * Lock order: stripe->lock is innermost and taken with interrupts disabled
+ * (bio completions take it). No other lock is taken inside.
+ */
+#ifndef DMO_CHUNK_H
+#define DMO_CHUNK_H
+
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/spinlock.h>
+#include "cycle.h"
+#include "fold.h"
+#include "ondisk.h"
+
+#define DMO_ZONE_SHIFT		20	/* bytes */
+#define DMO_ZONE_SECTORS	(1u << (DMO_ZONE_SHIFT - 9))
+#define DMO_ZONE_BLOCKS		(1u << (DMO_ZONE_SHIFT - DMO_BLOCK_SHIFT))
+#define DMO_STRIPES		256
+#define DMO_UNIT_SHIFT_MAX	7	/* log2 of blocks: 512 KiB, what one frame carries */
+#define DMO_FLUSH_BITS		32768u	/* regions of the unflushed map, at most */
+
+struct dmo_range;
+struct dmo_vol;
+
+struct dmo_slot {
+	struct hlist_node hash;
+	struct list_head list;	/* stripe->unsent[parity] or ->sent[parity], or private */
+	struct page *page;	/* NULL: zero slot */
+	u64 block;
+	u16 vol;		/* index of the volume */
+	u8 parity;
+	u8 mask;
+	bool sent;		/* on the current link, and unchanged since */
+};
+
+struct dmo_stripe {
+	spinlock_t lock;		/* see above */
+	struct list_head ranges;	/* block locks held and queued, in order of arrival */
+	struct list_head unsent[2];	/* slots by parity, coldest first */
+	struct list_head sent[2];
+	struct hlist_head *heads;
+} ____cacheline_aligned_in_smp;
+
+/* Counted per CPU; units as in enum dmo_volume_attr. */
+struct dmo_vol_stats {
+	u64 reads, writes, written, folded, copyouts, errors;
+};
+
+/**
+ * struct dmo_vol - what the store keeps of a volume
+ * @bdev: data device; set while the volume's table is alive
+ * @refs: reference bitmaps, by parity, one bit a unit
+ * @unflushed: regions written since the last good flush: [cur] since the flush
+ *	in hand was issued, [cur ^ 1] before it; @flush_lock guards @cur and @flushing
+ */
+struct dmo_vol {
+	u32 id;
+	u16 index;
+	u64 sectors;
+	u64 blocks;		/* the last one may be partial */
+	u8 unit_shift;		/* log2 of blocks a unit */
+	u64 units;
+	struct block_device *bdev;
+	unsigned long *refs[2];
+	unsigned long *unflushed[2];
+	u8 region_shift;	/* log2 of sectors an unflushed bit covers */
+	u32 regions;
+	spinlock_t flush_lock;	/* irq-safe, innermost */
+	u8 cur;
+	bool flushing;
+	bool reship;		/* a flush failed: dmo_store_reship() is due */
+	struct dmo_vol_stats __percpu *stats;
+};
+
+struct dmo_store {
+	struct dmo_cycle cycle;
+	struct dmo_stripe *stripes;
+	struct hlist_head *heads;	/* all stripes' heads */
+	u32 heads_bits;			/* log2 of heads a stripe */
+	u32 nr_vols;
+	struct dmo_vol *vols;
+	u64 budget;			/* bytes; READ_ONCE */
+	u64 fixed;			/* bytes: bitmaps and heads */
+	atomic64_t used;		/* bytes of slots and pages */
+	atomic64_t slots[2], zeroes[2], refs[2];
+	u64 kick_slots;			/* slots at which @kick is called */
+	void (*kick)(struct dmo_store *st);	/* any context: size or memory needs attention */
+	void *owner;
+	bool merging;			/* older into active; under every stripe lock in turn */
+};
+
+/**
+ * struct dmo_range - a block lock on whole units within one zone
+ * @granted: called when a queued lock becomes held; any context, also hard irq,
+ *	no stripe lock held
+ */
+struct dmo_range {
+	struct list_head node;
+	u64 first, last;	/* blocks, inclusive, unit-aligned */
+	u16 vol;
+	u16 blockers;		/* earlier overlapping ones still in the list */
+	void (*granted)(struct dmo_range *r);
+};
+
+/* A block lock that is slept for. */
+struct dmo_range_waiter {
+	struct dmo_range range;
+	struct completion done;
+};
+
+int dmo_chunk_init(void);	/* module init: slab */
+void dmo_chunk_exit(void);
+
+/**
+ * dmo_store_create - allocate for the listed volumes
+ * @info: the superblock's list
+ * @budget: bytes for everything, bitmaps included (at most half of it)
+ * @seq: of the first active chunk
+ * @full: every block of every volume is a reference of the active chunk
+ * Context: sleeps, GFP_NOIO.
+ * Return: store, or ERR_PTR(-ENOSPC) with the budget needed in @why, -ENOMEM.
+ */
+struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u64 budget,
+				   u64 seq, bool full, char *why);
+void dmo_store_destroy(struct dmo_store *st);
+
+struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block);
+
+/** dmo_range_init - for @nr blocks from @block; widened to units */
+void dmo_range_init(struct dmo_store *st, struct dmo_range *r, u16 vol, u64 block, u64 nr,
+		    void (*granted)(struct dmo_range *r));
+/** dmo_range_lock - Return: true: held; false: queued, @granted follows */
+bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
+/** dmo_range_lock_wait - init and lock, for a context that may sleep */
+void dmo_range_lock_wait(struct dmo_store *st, struct dmo_range_waiter *w, u16 vol, u64 block,
+			 u64 nr);
+void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r);
+
+/** dmo_slot_alloc - never waits; counted against the budget. NULL: no memory or over budget */
+struct dmo_slot *dmo_slot_alloc(struct dmo_store *st, bool with_page);
+void dmo_slot_free(struct dmo_store *st, struct dmo_slot *s);
+void dmo_slot_free_list(struct dmo_store *st, struct list_head *list);
+/** dmo_slot_find - Holds: the stripe's lock */
+struct dmo_slot *dmo_slot_find(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u64 block,
+			       u8 parity);
+/** dmo_slot_add - new slot, unsent, at the hot end. Holds: the stripe's lock */
+void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
+/** dmo_slot_del - out of hash, list and counts; the caller frees. Holds: the stripe's lock */
+void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
+/** dmo_slot_touch - written again: unsent, at the hot end. Holds: the stripe's lock */
+void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s);
+/** dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock */
+void dmo_slot_unzero(struct dmo_store *st, struct dmo_slot *s, struct page *page);
+/** dmo_slot_zero - becomes a zero slot; Return: its page, for the caller to put.
+ * Holds: the stripe's lock */
+struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s);
+
+/** dmo_ref_test - is the block's unit a reference of @parity? */
+static inline bool dmo_ref_test(struct dmo_vol *v, u8 parity, u64 block)
+{
+	return test_bit(block >> v->unit_shift, v->refs[parity]);
+}
+/** dmo_ref_set - can't fail; any context */
+void dmo_ref_set(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
+bool dmo_ref_clear(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
+/** dmo_ref_any - is any of the blocks first..last a reference of @parity? */
+bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last);
+
+/**
+ * dmo_store_make_refs - first..last of @parity become references, their slots of
+ * that parity go
+ * Holds: a block lock on them. Any context.
+ */
+void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last);
+
+/**
+ * dmo_store_demote - turn the coldest slots of the active chunk into
+ * references until at most @target bytes are used
+ * Context: process. Return: slots demoted.
+ */
+u64 dmo_store_demote(struct dmo_store *st, u64 target);
+
+/**
+ * dmo_store_merge - fold the older chunk into the active one (design section 3, Merge)
+ * The older chunk has drained; the caller is the only one that switches.
+ * Context: process.
+ */
+void dmo_store_merge(struct dmo_store *st);
+
+/** dmo_store_release - the older chunk is COMPLETE: free its slots and references */
+void dmo_store_release(struct dmo_store *st);
+
+/** dmo_store_resend - link lost: every slot counts as unsent again */
+void dmo_store_resend(struct dmo_store *st);
+
+/** dmo_store_full - every block of every volume becomes a reference of the active chunk;
+ * no older chunk exists. Context: process, sleeps for block locks. */
+void dmo_store_full(struct dmo_store *st);
+
+/** dmo_store_reship - after a failed flush of @v: all that was written since the last good
+ * one becomes references of the active chunk. Context: process. */
+void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
+
+/** dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal */
+u64 dmo_store_bytes(struct dmo_store *st, u8 parity);
+bool dmo_store_empty(struct dmo_store *st, u8 parity);
+
+/* Flush tracking, any context */
+void dmo_vol_written(struct dmo_vol *v, u64 sector, u32 nr);
+bool dmo_vol_flush_begin(struct dmo_vol *v);
+/** dmo_vol_flush_end - Return: true if the flush failed and a reship is due now */
+bool dmo_vol_flush_end(struct dmo_vol *v, bool tracked, bool ok);
+
+/** dmo_vol_block_mask - sectors of @block that exist (all but in a partial last block) */
+static inline u8 dmo_vol_block_mask(const struct dmo_vol *v, u64 block)
+{
+	u64 left = v->sectors - block * DMO_BLOCK_SECTORS;
+
+	return left >= DMO_BLOCK_SECTORS ? DMO_FULL_MASK : (1u << left) - 1;
+}
+
+#endif /* DMO_CHUNK_H */
