@@ -1,0 +1,827 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The cycle thread of a primary (seed 0 Fig. 10).
+ *
+ * It alone switches, merges, releases chunks, decides on direct mode and draws
+ * the consequences of a new or lost link, so none of that needs a lock against
+ * another. Everybody else leaves a note under p->lock (receive thread: COMPLETE,
+ * SYNCED, ...; send thread: LAST is out; workers: a merge is wanted) and kicks.
+ *
+ * older:   NONE -> DRAINING -> SHIPPING -> COMPLETE -> NONE, or merged away from
+ *          SHIPPING (design section 3). LAST goes out only in SHIPPING, which begins
+ *          once the cut is confirmed; without a group that is at once (R7).
+ * direct:  OFF -> BEGIN -> RUN -> PASSED -> SYNCED -> FINISH -> OFF, back to RUN
+ *          from SYNCED if what is left does not fit, back to OFF when the link is lost
+ *          or the finishing chunk is merged; then it begins again.
+ */
+#include <linux/device-mapper.h>
+#include <linux/kthread.h>
+#include <linux/random.h>
+#include <linux/ktime.h>
+#include <linux/timekeeping.h>
+#include "primary_priv.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#define DM_MSG_PREFIX "ordered"
+#define IDLE_MS	1000
+
+void dmo_primary_kick(struct dmo_primary *p)
+{
+	set_bit(DMO_PF_KICK, &p->flags);
+	wake_up(&p->wait);
+}
+
+static void store_kick(struct dmo_store *st)
+{
+	dmo_primary_kick(st->owner);
+}
+
+void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...)
+{
+	char why[DMO_REASON_LEN];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	spin_lock_irq(&p->lock);
+	strscpy(p->why, why, sizeof(p->why));
+	spin_unlock_irq(&p->lock);
+	p->ops->event(p->owner, DMO_EVENT_ERROR, (struct dmo_cut){}, volume, why);
+}
+
+static void step_older(struct dmo_primary *p, enum dmo_chunk_event ev)
+{
+	lockdep_assert_held(&p->lock);
+	if (WARN_ON_ONCE(dmo_chunk_next(&p->older, ev)))
+		return;
+	p->older_since = jiffies;
+	p->ship_gen++;
+}
+
+void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why)
+{
+	bool wait;
+
+	spin_lock_irq(&p->lock);
+	wait = p->older != DMO_CHUNK_NONE;
+	if (wait) {
+		list_add_tail(&io->wait, &p->merge_waiters);
+		if (!p->merge_wanted)
+			strscpy(p->merge_why, why, sizeof(p->merge_why));
+		p->merge_wanted = true;
+	}
+	spin_unlock_irq(&p->lock);
+	if (wait)
+		dmo_primary_kick(p);
+	else
+		dmo_write_restart(io);
+}
+
+static void release_waiters(struct dmo_primary *p)
+{
+	struct dmo_io *io, *n;
+	LIST_HEAD(list);
+
+	spin_lock_irq(&p->lock);
+	list_splice_init(&p->merge_waiters, &list);
+	p->merge_wanted = false;
+	spin_unlock_irq(&p->lock);
+	list_for_each_entry_safe(io, n, &list, wait) {
+		list_del(&io->wait);
+		dmo_write_restart(io);
+	}
+}
+
+/* ---- cycle switch, merge, completion ---- */
+
+static u8 active_parity(struct dmo_primary *p)
+{
+	return dmo_cycle_active(&p->store->cycle);
+}
+
+static void switch_cycle(struct dmo_primary *p, u32 flags)
+{
+	struct dmo_cycle *c = &p->store->cycle;
+	u64 seq = c->seq[active_parity(p)];
+	struct dmo_cut cut;
+
+	spin_lock_irq(&p->lock);
+	step_older(p, DMO_CHUNK_EV_OPEN);
+	cut = p->older_cut = (struct dmo_cut){ p->epoch, seq };
+	p->older_flags = flags;
+	p->last_sent = false;
+	dmo_cycle_switch(c, seq + 1);
+	p->older_ns = ktime_get_real_ns();
+	p->older_time = ktime_get();
+	step_older(p, DMO_CHUNK_EV_CUT);
+	p->cut = cut;
+	p->last_switch = jiffies;
+	if (p->switch_seq <= seq)
+		p->switch_wanted = false;
+	spin_unlock_irq(&p->lock);
+	trace_dmo_cut(seq, cut.epoch, cut.n);
+	p->ops->event(p->owner, DMO_EVENT_SWITCH, cut, -1, NULL);
+}
+
+static void merge_older(struct dmo_primary *p, const char *why)
+{
+	struct dmo_cut cut;
+	bool up;
+
+	/* nobody ships it any more; a batch in hand goes on as early data */
+	spin_lock_irq(&p->lock);
+	if (p->older != DMO_CHUNK_SHIPPING) {
+		spin_unlock_irq(&p->lock);
+		return;		/* COMPLETE came first */
+	}
+	step_older(p, DMO_CHUNK_EV_MERGED);
+	cut = p->older_cut;
+	up = p->up;
+	p->drop_pending = up;
+	if (p->direct == DMO_DIRECT_FINISH)
+		p->direct = DMO_DIRECT_OFF;
+	spin_unlock_irq(&p->lock);
+	dmo_store_merge(p->store);
+	release_waiters(p);
+	if (up)
+		p->ops->post(p->owner, DMO_FRAME_DROP, cut, 0);
+	p->ops->event(p->owner, DMO_EVENT_MERGE, cut, -1, why);
+}
+
+static void complete_older(struct dmo_primary *p)
+{
+	bool finished;
+	struct dmo_cut cut;
+
+	dmo_store_release(p->store);
+	spin_lock_irq(&p->lock);
+	cut = p->older_cut;
+	p->complete = cut;
+	p->complete_ns = p->older_ns;
+	p->complete_time = p->older_time;
+	finished = p->older_flags & DMO_LASTF_END_OF_COPY;
+	if (finished) {
+		p->direct = DMO_DIRECT_OFF;
+		p->peer_flags &= ~DMO_SBF_INCONSISTENT;
+	}
+	step_older(p, DMO_CHUNK_EV_RELEASED);
+	p->full = false;
+	spin_unlock_irq(&p->lock);
+	release_waiters(p);
+	p->ops->post(p->owner, DMO_FRAME_COMMIT, cut, 0);
+	if (finished)
+		p->ops->event(p->owner, DMO_EVENT_CONSISTENT, cut, -1, NULL);
+}
+
+/* Return: true if there still is an older chunk. */
+static bool work_on_older(struct dmo_primary *p)
+{
+	enum dmo_chunk_state older;
+	bool merge;
+	char why[sizeof(p->merge_why)];
+
+	spin_lock_irq(&p->lock);
+	if (p->older == DMO_CHUNK_DRAINING &&
+	    dmo_cycle_drained(&p->store->cycle, active_parity(p) ^ 1))
+		step_older(p, DMO_CHUNK_EV_DRAINED);
+	older = p->older;
+	merge = p->merge_wanted;
+	strscpy(why, p->merge_why, sizeof(why));
+	spin_unlock_irq(&p->lock);
+
+	switch (older) {
+	case DMO_CHUNK_NONE:
+		release_waiters(p);
+		return false;
+	case DMO_CHUNK_SHIPPING:
+		if (merge) {
+			merge_older(p, why);
+			return false;
+		}
+		p->ops->kick(p->owner);
+		return true;
+	case DMO_CHUNK_COMPLETE:
+		complete_older(p);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* ---- link ---- */
+
+static int raise_epoch(struct dmo_primary *p, u64 epoch)
+{
+	int r;
+
+	mutex_lock(&p->meta->lock);
+	p->meta->st.epoch = epoch;
+	if (dmo_cut_cmp(p->cut, p->meta->st.newest) > 0)
+		p->meta->st.newest = p->cut;
+	r = dmo_meta_write_state(p->meta);
+	mutex_unlock(&p->meta->lock);
+	if (!r) {
+		spin_lock_irq(&p->lock);
+		p->epoch = epoch;
+		spin_unlock_irq(&p->lock);
+	}
+	return r;
+}
+
+static void link_lost(struct dmo_primary *p)
+{
+	bool direct;
+
+	spin_lock_irq(&p->lock);
+	p->link_gone = false;
+	direct = p->direct != DMO_DIRECT_OFF && p->direct != DMO_DIRECT_FINISH;
+	if (direct)
+		p->direct = DMO_DIRECT_OFF;
+	p->last_sent = false;
+	p->drop_pending = false;
+	if (p->older == DMO_CHUNK_SHIPPING)
+		step_older(p, DMO_CHUNK_EV_LINK_LOST);
+	spin_unlock_irq(&p->lock);
+	WRITE_ONCE(p->store->kick_slots, U64_MAX);
+	dmo_ship_unack(p);
+	dmo_store_resend(p->store);
+}
+
+/* Does what is tracked here hold against the state the peer is in? */
+static bool peer_fits(struct dmo_primary *p)
+{
+	if (!p->based)
+		return p->full || p->rel == DMO_REL_EQUAL;
+	if (p->peer_flags & DMO_SBF_INCONSISTENT)
+		return p->peer_copy_id == p->activation;
+	return p->rel == DMO_REL_SAME && (!dmo_cut_cmp(p->peer_complete, p->complete) ||
+					  !dmo_cut_cmp(p->peer_complete, p->last_cut_sent));
+}
+
+static void start_over(struct dmo_primary *p)
+{
+	if (p->older == DMO_CHUNK_SHIPPING)
+		merge_older(p, "the peer needs a full copy");
+	spin_lock_irq(&p->lock);
+	p->based = false;
+	p->full = true;
+	p->direct = DMO_DIRECT_OFF;
+	spin_unlock_irq(&p->lock);
+	dmo_store_full(p->store);
+	dmo_store_resend(p->store);
+}
+
+/* The older chunk has drained, or there is none. */
+static void link_established(struct dmo_primary *p)
+{
+	u64 epoch = max(p->peer_complete.epoch, p->peer_epoch);
+	bool fits, commit, reached = false;
+	struct dmo_cut boundary;
+
+	dmo_ship_reset(p);
+	spin_lock_irq(&p->lock);
+	p->link_new = false;
+	fits = peer_fits(p);
+	boundary = p->peer_complete;
+	if (fits && p->older == DMO_CHUNK_SHIPPING &&
+	    !dmo_cut_cmp(boundary, p->older_cut)) {
+		/* its COMPLETE was lost with the old link */
+		step_older(p, DMO_CHUNK_EV_COMPLETE);
+		reached = true;
+	}
+	spin_unlock_irq(&p->lock);
+
+	if (epoch > p->epoch ||
+	    (!p->based && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
+		if (raise_epoch(p, epoch + 1)) {
+			p->ops->abort(p->owner, "raising the epoch failed: metadata device error");
+			return;
+		}
+	}
+	if (!reached && p->older == DMO_CHUNK_SHIPPING && dmo_cut_cmp(boundary, p->older_cut) >= 0)
+		merge_older(p, "the peer already has a later boundary");
+	if (!fits) {
+		if (p->based)
+			dmo_primary_error(p, -1,
+					  "the peer's boundary (%llu,%llu) is none that this side knows: full copy",
+					  boundary.epoch, boundary.n);
+		start_over(p);
+	}
+
+	spin_lock_irq(&p->lock);
+	if (!p->based) {
+		p->complete = boundary;
+		if (p->rel == DMO_REL_EQUAL)
+			p->based = true;
+	}
+	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(p->peer_committed, boundary) < 0 &&
+		 !reached;
+	p->committed = p->peer_committed;
+	p->restored = p->peer_restored;
+	p->up = true;
+	p->ship_gen++;
+	spin_unlock_irq(&p->lock);
+	WRITE_ONCE(p->store->kick_slots, max_t(u64, p->peer_chunk_max / 4 / DMO_BLOCK, 1));
+	if (commit)
+		p->ops->post(p->owner, DMO_FRAME_COMMIT, boundary, 0);
+}
+
+void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
+			 enum dmo_relation rel)
+{
+	spin_lock_irq(&p->lock);
+	p->rel = rel;
+	p->peer_flags = peer->flags;
+	p->peer_copy_id = peer->copy_id;
+	p->peer_epoch = peer->epoch;
+	p->peer_chunk_max = peer->chunk_max;
+	p->peer_complete = peer->complete;
+	p->peer_committed = peer->committed;
+	p->peer_restored = peer->restored;
+	p->link_new = true;
+	spin_unlock_irq(&p->lock);
+	dmo_primary_kick(p);
+}
+
+void dmo_primary_link_down(struct dmo_primary *p)
+{
+	spin_lock_irq(&p->lock);
+	p->up = false;
+	p->link_new = false;
+	p->link_gone = true;
+	spin_unlock_irq(&p->lock);
+	dmo_primary_kick(p);
+}
+
+/* ---- what to do next ---- */
+
+static void begin_direct(struct dmo_primary *p, const char *why)
+{
+	/* DIRECT_BEGIN makes the peer drop early data */
+	dmo_store_resend(p->store);
+	spin_lock_irq(&p->lock);
+	p->direct = DMO_DIRECT_BEGIN;
+	p->direct_since = jiffies;
+	spin_unlock_irq(&p->lock);
+	p->ops->event(p->owner, DMO_EVENT_INCONSISTENT, p->complete, -1, why);
+	p->ops->post(p->owner, DMO_FRAME_DIRECT_BEGIN, (struct dmo_cut){}, p->activation);
+}
+
+static void end_pass(struct dmo_primary *p)
+{
+	struct dmo_store *st = p->store;
+	u8 parity = active_parity(p);
+
+	if (dmo_store_bytes(st, parity) <= p->peer_chunk_max) {
+		switch_cycle(p, DMO_LASTF_END_OF_COPY);
+		spin_lock_irq(&p->lock);
+		p->direct = DMO_DIRECT_FINISH;
+		spin_unlock_irq(&p->lock);
+		return;
+	}
+	/* slots can't be sent in direct mode */
+	if (atomic64_read(&st->slots[parity]) * DMO_BLOCK > p->peer_chunk_max / 2)
+		dmo_store_demote(st, 0);
+	spin_lock_irq(&p->lock);
+	p->direct = DMO_DIRECT_RUN;
+	p->ship_gen++;
+	spin_unlock_irq(&p->lock);
+	p->ops->kick(p->owner);
+}
+
+/* No older chunk: switch? Return: ms until it is time to look again. */
+static u32 maybe_switch(struct dmo_primary *p)
+{
+	struct dmo_store *st = p->store;
+	u8 parity = active_parity(p);
+	unsigned long due;
+	u64 bytes;
+
+	if (!p->up || p->drop_pending)
+		return IDLE_MS;
+	switch (p->direct) {
+	case DMO_DIRECT_SYNCED:
+		end_pass(p);
+		return IDLE_MS;
+	case DMO_DIRECT_OFF:
+		break;
+	case DMO_DIRECT_RUN:
+		p->ops->kick(p->owner);
+		fallthrough;
+	default:
+		return IDLE_MS;
+	}
+	if (p->peer_flags & DMO_SBF_INCONSISTENT) {
+		begin_direct(p, "full copy: the secondary's data is no point in time until it ends");
+		return IDLE_MS;
+	}
+	if (dmo_store_empty(st, parity))
+		return min_t(u32, READ_ONCE(p->cycle_ms), IDLE_MS);
+	bytes = dmo_store_bytes(st, parity);
+	due = p->last_switch + msecs_to_jiffies(READ_ONCE(p->cycle_ms));
+	if (time_before(jiffies, due) && !p->switch_wanted && bytes < p->peer_chunk_max / 4)
+		return jiffies_to_msecs(due - jiffies);
+	if (bytes > p->peer_chunk_max) {
+		begin_direct(p, "the chunk is larger than the secondary's journal: direct copy");
+		return IDLE_MS;
+	}
+	switch_cycle(p, 0);
+	return 0;
+}
+
+static void handle_errors(struct dmo_primary *p)
+{
+	u32 i;
+
+	if (test_and_clear_bit(DMO_PF_WRITE_ERROR, &p->flags))
+		dmo_primary_error(p, p->error_vol,
+				  "volume %u: a write to the data device failed; what the disk holds will be shipped",
+				  p->error_vol);
+	if (!test_and_clear_bit(DMO_PF_FLUSH_ERROR, &p->flags))
+		return;
+	for (i = 0; i < p->store->nr_vols; i++) {
+		struct dmo_vol *v = &p->store->vols[i];
+
+		if (!READ_ONCE(v->reship))
+			continue;
+		dmo_primary_error(p, v->id,
+				  "volume %u: a flush of the data device failed; all written since the last good one is shipped again",
+				  v->id);
+		dmo_store_reship(p->store, v);
+	}
+}
+
+static u32 step(struct dmo_primary *p)
+{
+	struct dmo_store *st = p->store;
+	u64 budget = READ_ONCE(st->budget) - st->fixed;
+	bool gone, older;
+
+	handle_errors(p);
+	if (atomic64_read(&st->used) > budget - budget / 16)
+		dmo_store_demote(st, budget - budget / 8);
+	spin_lock_irq(&p->lock);
+	gone = p->link_gone;
+	spin_unlock_irq(&p->lock);
+	if (gone)
+		link_lost(p);
+	older = work_on_older(p);
+	if (READ_ONCE(p->link_new) && READ_ONCE(p->older) != DMO_CHUNK_DRAINING) {
+		link_established(p);
+		return 0;
+	}
+	if (!older)
+		return maybe_switch(p);
+	return IDLE_MS;
+}
+
+static int cycle_thread(void *data)
+{
+	struct dmo_primary *p = data;
+	unsigned int noio = memalloc_noio_save();
+	u32 ms = 0;
+
+	while (!kthread_should_stop()) {
+		wait_event_idle_timeout(p->wait,
+					test_bit(DMO_PF_KICK, &p->flags) || kthread_should_stop(),
+					ms ? max_t(unsigned long, msecs_to_jiffies(ms), 1) : 0);
+		clear_bit(DMO_PF_KICK, &p->flags);
+		smp_mb__after_atomic();
+		ms = step(p);
+		cond_resched();
+	}
+	memalloc_noio_restore(noio);
+	return 0;
+}
+
+/* ---- frames from the secondary ---- */
+
+static int got_complete(struct dmo_primary *p, struct dmo_cut tag, char *why)
+{
+	lockdep_assert_held(&p->lock);
+	if (dmo_cut_cmp(tag, p->last_cut_sent)) {
+		snprintf(why, DMO_REASON_LEN, "COMPLETE(%llu,%llu), but the last cut sent is (%llu,%llu)",
+			 tag.epoch, tag.n, p->last_cut_sent.epoch, p->last_cut_sent.n);
+		return -EPROTO;
+	}
+	/* merged in between: its blocks are in the active chunk again, which is harmless */
+	if (p->older == DMO_CHUNK_SHIPPING && p->last_sent && !dmo_cut_cmp(tag, p->older_cut))
+		step_older(p, DMO_CHUNK_EV_COMPLETE);
+	else
+		p->complete = tag;
+	return 0;
+}
+
+static void got_synced(struct dmo_primary *p, u64 arg)
+{
+	lockdep_assert_held(&p->lock);
+	if (!p->syncing || arg != p->ship.sync_sent)
+		return;
+	p->syncing = false;
+	p->win[p->filling ^ 1]->nr = 0;
+	p->win[p->filling ^ 1]->bytes = 0;
+	if (p->direct == DMO_DIRECT_PASSED)
+		p->direct = DMO_DIRECT_SYNCED;
+}
+
+static void got_direct_ready(struct dmo_primary *p, u64 copy)
+{
+	lockdep_assert_held(&p->lock);
+	if (p->direct != DMO_DIRECT_BEGIN || copy != p->activation)
+		return;
+	p->direct = DMO_DIRECT_RUN;
+	p->direct_since = jiffies;
+	p->peer_flags |= DMO_SBF_INCONSISTENT;
+	p->peer_copy_id = copy;
+	p->based = true;
+	p->ship_gen++;
+}
+
+static bool got_committed(struct dmo_primary *p, struct dmo_cut tag)
+{
+	lockdep_assert_held(&p->lock);
+	if (dmo_cut_cmp(tag, p->committed) <= 0)
+		return false;
+	p->committed = tag;
+	if (!dmo_cut_cmp(tag, p->complete)) {
+		p->committed_ns = p->complete_ns;
+		p->committed_time = p->complete_time;
+	}
+	return true;
+}
+
+int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
+{
+	bool committed = false, kick = true;
+	int r = 0;
+
+	spin_lock_irq(&p->lock);
+	switch (h->type) {
+	case DMO_FRAME_COMPLETE:
+		r = got_complete(p, h->tag, why);
+		break;
+	case DMO_FRAME_COMMITTED:
+		committed = got_committed(p, h->tag);
+		kick = false;
+		break;
+	case DMO_FRAME_RESTORED:
+		if (dmo_cut_cmp(h->tag, p->restored) > 0)
+			p->restored = h->tag;
+		kick = false;
+		break;
+	case DMO_FRAME_DROPPED:
+		p->drop_pending = false;
+		break;
+	case DMO_FRAME_DIRECT_READY:
+		got_direct_ready(p, h->arg);
+		break;
+	case DMO_FRAME_SYNCED:
+		got_synced(p, h->arg);
+		break;
+	default:
+		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u) from a secondary",
+			 dmo_frame_name(h->type), h->type);
+		r = -EPROTO;
+	}
+	spin_unlock_irq(&p->lock);
+	if (committed)
+		p->ops->event(p->owner, DMO_EVENT_COMMIT, h->tag, -1, NULL);
+	if (!r && kick) {
+		dmo_primary_kick(p);
+		p->ops->kick(p->owner);
+	}
+	return r;
+}
+
+void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h)
+{
+	spin_lock_irq(&p->lock);
+	h->epoch = p->epoch;
+	h->copy_id = p->activation;
+	if (p->full && !p->based)
+		h->flags |= DMO_HELLOF_FULL_COPY;
+	if (!p->full && !p->based)
+		h->flags |= DMO_SBF_ASSUME_EQUAL;
+	h->complete = p->complete;
+	h->committed = p->committed;
+	h->restored = p->restored;
+	spin_unlock_irq(&p->lock);
+}
+
+/* ---- commands and status ---- */
+
+struct dmo_cut dmo_primary_switch(struct dmo_primary *p)
+{
+	struct dmo_cut cut;
+	u8 parity;
+
+	spin_lock_irq(&p->lock);
+	parity = active_parity(p);	/* switched under p->lock */
+	if (!dmo_store_empty(p->store, parity)) {
+		cut = (struct dmo_cut){ p->epoch, p->store->cycle.seq[parity] };
+		p->switch_wanted = true;
+		p->switch_seq = cut.n;
+	} else if (p->older != DMO_CHUNK_NONE) {
+		cut = p->older_cut;
+	} else {
+		cut = p->cut;
+	}
+	spin_unlock_irq(&p->lock);
+	dmo_primary_kick(p);
+	return cut;
+}
+
+void dmo_primary_set(struct dmo_primary *p, u32 cycle_ms, u64 budget)
+{
+	WRITE_ONCE(p->cycle_ms, cycle_ms);
+	WRITE_ONCE(p->store->budget, max(budget, p->store->fixed * 2));
+	dmo_primary_kick(p);
+}
+
+static void chunk_status(struct dmo_store *st, u8 parity, struct dmo_pri_chunk *c)
+{
+	c->seq = READ_ONCE(st->cycle.seq[parity]);
+	c->slots = atomic64_read(&st->slots[parity]);
+	c->refs = atomic64_read(&st->refs[parity]);
+	c->zeroes = atomic64_read(&st->zeroes[parity]);
+	c->bytes = dmo_store_empty(st, parity) ? 0 : dmo_store_bytes(st, parity);
+}
+
+static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
+{
+	s->block_since = p->older_since;
+	if (p->read_error) {
+		s->block = DMO_BLOCK_READ_ERROR;
+		s->block_since = p->read_error_since;
+	} else if (p->older == DMO_CHUNK_DRAINING) {
+		s->block = DMO_BLOCK_DRAIN;
+	} else if (p->up && sending) {
+		s->block = DMO_BLOCK_SEND;
+	} else if (p->up && p->older == DMO_CHUNK_SHIPPING && p->last_sent) {
+		s->block = DMO_BLOCK_PEER;
+	} else if (p->direct == DMO_DIRECT_BEGIN || p->direct == DMO_DIRECT_PASSED) {
+		s->block = DMO_BLOCK_PEER;
+		s->block_since = p->direct_since;
+	}
+}
+
+void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
+{
+	struct dmo_store *st = p->store;
+	bool behind;
+	u8 parity;
+
+	memset(s, 0, sizeof(*s));
+	spin_lock_irq(&p->lock);
+	parity = active_parity(p);
+	chunk_status(st, parity, &s->active);
+	s->active.state = DMO_CHUNK_ACTIVE;
+	chunk_status(st, parity ^ 1, &s->older);
+	s->older.state = p->older;
+	s->seq = s->active.seq;
+	s->epoch = p->epoch;
+	s->cut = p->cut;
+	s->complete = p->complete;
+	s->committed = p->committed;
+	s->restored = p->restored;
+	s->committed_ns = p->committed_ns;
+	s->mem_used = atomic64_read(&st->used) + st->fixed;
+	s->peer_inconsistent = p->up && (p->peer_flags & DMO_SBF_INCONSISTENT);
+	s->copying = p->direct != DMO_DIRECT_OFF;
+	s->copy_pending = p->full && !p->based;
+	if (s->copying && st->nr_vols)
+		s->copy_left = (s->active.refs + s->older.refs) << (st->vols[0].unit_shift +
+								    DMO_BLOCK_SHIFT);
+	behind = p->older != DMO_CHUNK_NONE || !dmo_store_empty(st, parity) ||
+		 dmo_cut_cmp(p->committed, p->complete) < 0;
+	if (behind)
+		s->lag_ms = ktime_ms_delta(ktime_get(), p->committed_time);
+	block_status(p, sending, s);
+	strscpy(s->why, p->why, sizeof(s->why));
+	spin_unlock_irq(&p->lock);
+}
+
+struct dmo_vol *dmo_primary_vol(struct dmo_primary *p, u32 index)
+{
+	return &p->store->vols[index];
+}
+
+void dmo_primary_set_bdev(struct dmo_primary *p, u32 index, struct block_device *bdev)
+{
+	p->store->vols[index].bdev = bdev;
+}
+
+void dmo_primary_set_active(struct dmo_primary *p, bool active)
+{
+	down_write(&p->active_sem);
+	p->active = active;
+	up_write(&p->active_sem);
+	if (active)
+		p->ops->kick(p->owner);
+}
+
+/* ---- life ---- */
+
+/* Before the first write: the open mark, the epoch, and equality given up, all durable. */
+static int mark_open(struct dmo_primary *p, char *why)
+{
+	struct dmo_meta *m = p->meta;
+	int r;
+
+	mutex_lock(&m->lock);
+	p->epoch = m->st.epoch + 1;
+	m->st.epoch = p->epoch;
+	m->sb.flags &= ~DMO_SBF_ASSUME_EQUAL;
+	m->sb.flags |= DMO_SBF_OPEN;
+	r = dmo_meta_write_state(m);
+	if (!r)
+		r = dmo_meta_write_super(m);
+	if (r)
+		strscpy(why, m->why, DMO_REASON_LEN);
+	mutex_unlock(&m->lock);
+	return r;
+}
+
+struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_ops *ops,
+				       void *owner, const char *name, char *why)
+{
+	struct dmo_primary *p;
+	int r;
+
+	snprintf(why, DMO_REASON_LEN, "no memory");
+	p = kzalloc(sizeof(*p), GFP_KERNEL);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	p->meta = m;
+	p->ops = ops;
+	p->owner = owner;
+	p->full = !(m->sb.flags & DMO_SBF_ASSUME_EQUAL);
+	p->cycle_ms = m->sb.cycle_ms;
+	p->activation = get_random_u64() | 1;
+	p->cut = m->st.newest;
+	p->last_switch = jiffies;
+	p->committed_time = ktime_get();
+	init_rwsem(&p->active_sem);
+	spin_lock_init(&p->lock);
+	init_waitqueue_head(&p->wait);
+	INIT_LIST_HEAD(&p->merge_waiters);
+	p->store = dmo_store_create(m->sb.volumes, m->sb.nr_volumes, (u64)m->sb.budget_mib << 20,
+				    m->st.newest.n + 1, p->full, why);
+	if (IS_ERR(p->store)) {
+		r = PTR_ERR(p->store);
+		kfree(p);
+		return ERR_PTR(r);
+	}
+	p->store->kick = store_kick;
+	p->store->owner = p;
+	r = bioset_init(&p->bios, 64, 0, BIOSET_NEED_BVECS);
+	if (r)
+		goto bad_store;
+	r = dmo_ship_init(p);
+	if (r)
+		goto bad_ship;
+	r = -ENOMEM;
+	p->wq = alloc_workqueue("dmo_io/%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, name);
+	if (!p->wq)
+		goto bad_ship;
+	r = mark_open(p, why);
+	if (r)
+		goto bad_wq;
+	p->thread = kthread_run(cycle_thread, p, "dmo_cycle/%s", name);
+	if (IS_ERR(p->thread)) {
+		r = PTR_ERR(p->thread);
+		goto bad_wq;
+	}
+	return p;
+bad_wq:
+	destroy_workqueue(p->wq);
+bad_ship:
+	dmo_ship_destroy(p);
+	bioset_exit(&p->bios);
+bad_store:
+	dmo_store_destroy(p->store);
+	kfree(p);
+	return ERR_PTR(r);
+}
+
+void dmo_primary_free(struct dmo_primary *p)
+{
+	struct dmo_meta *m = p->meta;
+
+	kthread_stop(p->thread);
+	destroy_workqueue(p->wq);
+	WARN_ON_ONCE(!list_empty(&p->merge_waiters));
+	mutex_lock(&m->lock);
+	m->sb.flags &= ~DMO_SBF_OPEN;
+	m->st.newest = p->cut;
+	if (!dmo_meta_write_state(m))
+		dmo_meta_write_super(m);
+	mutex_unlock(&m->lock);
+	dmo_ship_destroy(p);
+	bioset_exit(&p->bios);
+	dmo_store_destroy(p->store);
+	kfree(p);
+}
