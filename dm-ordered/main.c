@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+#include "chunk.h"
+#include "netlink.h"
+#include "secondary.h"
+#include "target.h"
+
+static int __init dmo_init(void)
+{
+	int r;
+
+	r = dmo_chunk_init();
+	if (r)
+		return r;
+	r = dmo_netlink_init();
+	if (r)
+		goto bad_netlink;
+	r = dmo_target_init();
+	if (r)
+		goto bad_target;
+	return 0;
+bad_target:
+	dmo_netlink_exit();
+bad_netlink:
+	dmo_chunk_exit();
+	return r;
+}
+
+static void __exit dmo_exit(void)
+{
+	dmo_target_exit();
+	dmo_netlink_exit();
+	dmo_chunk_exit();
+}
+
+module_init(dmo_init);
+module_exit(dmo_exit);
+MODULE_DESCRIPTION("device-mapper target: asynchronous replication in ordered cycles");
+MODULE_AUTHOR("the dm-ordered developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
+MODULE_ALIAS("dm-ordered");

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A session: the metadata device, the volumes listed in its superblock, the
+ * engine of its role, and at most one link. Tables that name the same metadata
+ * device share it; it lives as long as there is such a table.
+ *
+ * Locks, outermost first:
+ *   dmo_sessions_lock	list of sessions, table counts, what devices are in use
+ *   session->lock	role, engines, activation of volumes, attach and detach of the link
+ *   session->link_sem	read: use session->link; write: change it
+ *   the engines' own locks, meta->lock
+ * Link threads, restore and cycle threads take link_sem for reading only. None of them
+ * takes session->lock, so stopping them under it is safe.
+ */
+#ifndef DMO_SESSION_H
+#define DMO_SESSION_H
+
+#include <linux/device-mapper.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include "primary.h"
+#include "secondary.h"
+
+/**
+ * struct dmo_svol - a listed volume as the session knows it
+ * @md, @data: dm device and data device, while @tables > 0
+ * @ti: of the active table, for dm events; under session->link_sem... see @active
+ */
+struct dmo_svol {
+	u32 id;
+	int tables;			/* dmo_sessions_lock */
+	struct mapped_device *md;	/* dmo_sessions_lock */
+	struct block_device *data;	/* dmo_sessions_lock; stable while tables > 0 */
+	bool active;			/* session->lock */
+	bool gated;			/* session->lock */
+};
+
+struct dmo_session {
+	struct list_head node;
+	int refs;			/* dmo_sessions_lock */
+	struct dmo_meta *meta;
+	dev_t meta_dev;
+	char name[32];			/* kernel name of the metadata device */
+	struct mutex lock;
+	u32 role;			/* session->lock; a table samples it at preresume */
+	u32 nr_active;			/* session->lock */
+	struct dmo_primary *pri;	/* session->lock; stable while the role's tables are active */
+	struct dmo_secondary *sec;
+	struct rw_semaphore link_sem;
+	struct dmo_link *link;
+	enum dmo_relation rel;		/* receive thread */
+	struct dmo_hello *own;		/* HELLO in use, under session->lock */
+	struct work_struct link_work;	/* stops a link that has ended */
+	unsigned long link_since;	/* jiffies: link state changed */
+	spinlock_t why_lock;		/* guards @why */
+	char why[DMO_REASON_LEN];	/* last error, refusal or end of a link */
+	struct dmo_svol vols[];
+};
+
+extern struct mutex dmo_sessions_lock;
+extern struct list_head dmo_sessions;
+
+/** dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
+ * Return: session with a reference, ERR_PTR with @why */
+struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
+/** dmo_session_put - Holds: dmo_sessions_lock. The last one stops and frees. */
+void dmo_session_put(struct dmo_session *s);
+/** dmo_session_find - by device number of the metadata device. Holds: dmo_sessions_lock. */
+struct dmo_session *dmo_session_find(dev_t dev);
+
+/** dmo_session_attach_volume - a table for a volume. Holds: dmo_sessions_lock.
+ * Return: index, or negative with @why */
+int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
+			      struct block_device *data, u64 sectors, char *why);
+void dmo_session_detach_volume(struct dmo_session *s, u32 index);
+
+/** dmo_session_activate - preresume; Return: role, or negative with @why. Sleeps. */
+int dmo_session_activate(struct dmo_session *s, u32 index, char *why);
+void dmo_session_resume(struct dmo_session *s, u32 index);
+void dmo_session_presuspend(struct dmo_session *s, u32 index);
+void dmo_session_deactivate(struct dmo_session *s, u32 index);
+
+/* Commands; all take session->lock themselves and sleep; @why for the refusal */
+int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why);
+int dmo_session_detach_link(struct dmo_session *s, char *why);
+int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why);
+/** dmo_session_set - 0 leaves a parameter as it is; ranges were checked */
+int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms,
+		    char *why);
+int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why);
+
+struct dmo_session_status {
+	u32 role, state, flags;
+	u32 cycle_ms, budget_mib, timeout_ms;
+	u64 generation;
+	struct dmo_link_info link;
+	struct dmo_pri_status pri;
+	struct dmo_sec_status sec;
+	u32 block;
+	u64 block_ms;
+	char why[DMO_REASON_LEN];
+};
+void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st);
+
+#endif /* DMO_SESSION_H */
