@@ -12,7 +12,7 @@ static const int table[][8] = {
 	[DMO_CHUNK_ACTIVE]	= { X, 2, X, X, 1, X, X, X },
 	[DMO_CHUNK_DRAINING]	= { X, X, 3, X, 2, 0, X, X },
 	[DMO_CHUNK_SHIPPING]	= { X, X, X, 4, 3, 0, X, X },
-	[DMO_CHUNK_COMPLETE]	= { X, X, X, X, 4, X, 5, X },
+	[DMO_CHUNK_COMPLETE]	= { X, X, X, X, 4, X, 5, 0 },
 	[DMO_CHUNK_COMMITTED]	= { X, X, X, X, 5, X, X, 0 },
 };
 
