@@ -16,7 +16,7 @@
 
 static int interrupted;
 
-static void message(const char *prefix, const char *fmt, va_list ap)
+static void __printf(2, 0) message(const char *prefix, const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "orderedctl: %s", prefix);

@@ -16,7 +16,8 @@
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 #ifndef __printf
-#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define ord_attribute(x)	__attribute__((x))
+#define __printf(a, b)		ord_attribute(format(printf, a, b))
 #endif
 
 /* "orderedctl: ..." to stderr: what failed, why, what to do. */
