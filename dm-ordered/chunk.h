@@ -183,7 +183,8 @@ void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s);
 /** dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock */
 void dmo_slot_unzero(struct dmo_store *st, struct dmo_slot *s, struct page *page);
 /** dmo_slot_zero - becomes a zero slot; Return: its page, for the caller to put.
- * Holds: the stripe's lock */
+ * Holds: the stripe's lock
+ */
 struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s);
 
 /** dmo_ref_test - is the block's unit a reference of @parity? */
@@ -225,11 +226,13 @@ void dmo_store_release(struct dmo_store *st);
 void dmo_store_resend(struct dmo_store *st);
 
 /** dmo_store_full - every block of every volume becomes a reference of the active chunk;
- * no older chunk exists. Context: process, sleeps for block locks. */
+ * no older chunk exists. Context: process, sleeps for block locks.
+ */
 void dmo_store_full(struct dmo_store *st);
 
 /** dmo_store_reship - after a failed flush of @v: all that was written since the last good
- * one becomes references of the active chunk. Context: process. */
+ * one becomes references of the active chunk. Context: process.
+ */
 void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 
 /** dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal */

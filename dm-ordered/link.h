@@ -56,11 +56,13 @@ struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own
 				u32 timeout_ms, char *why);
 
 /** dmo_link_stop - shut down, join both threads, free. Sleeps. Never from a link thread.
- * The owner's callbacks are not called any more once this returns. */
+ * The owner's callbacks are not called any more once this returns.
+ */
 void dmo_link_stop(struct dmo_link *l);
 
 /** dmo_link_abort - end the link now with a reason (FAIL is sent if it can be); any
- * sleepable context; @down follows */
+ * sleepable context; @down follows
+ */
 void dmo_link_abort(struct dmo_link *l, const char *why);
 
 /**
@@ -98,7 +100,8 @@ void dmo_link_info(struct dmo_link *l, struct dmo_link_info *info);
 const struct dmo_hello *dmo_link_peer(struct dmo_link *l);	/* after @hello */
 bool dmo_link_is_up(struct dmo_link *l);
 /** dmo_link_ended - is the link being ended or stopped? An @ops callback that waits
- * for something looks at this, a few times a second at least. Any context. */
+ * for something looks at this, a few times a second at least. Any context.
+ */
 bool dmo_link_ended(const struct dmo_link *l);
 
 #endif /* DMO_LINK_H */

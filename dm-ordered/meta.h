@@ -45,20 +45,23 @@ struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why);
 void dmo_meta_free(struct dmo_meta *m);
 
 /** dmo_meta_write_super - write @m->sb durably (FUA, PREFLUSH) to the older copy.
- * Holds: @m->lock. */
+ * Holds: @m->lock.
+ */
 int dmo_meta_write_super(struct dmo_meta *m);
 /** dmo_meta_write_state - write @m->st durably to the older slot. Holds: @m->lock. */
 int dmo_meta_write_state(struct dmo_meta *m);
 
 /** dmo_meta_fail - a write failed: set @failed and @why, the first time only, and log
- * it. Any context. */
+ * it. Any context.
+ */
 void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...) __printf(2, 3);
 /** dmo_meta_failed - has it? Then @m->why is whole and does not change. Any context. */
 bool dmo_meta_failed(const struct dmo_meta *m);
 
 /** dmo_meta_rw - synchronous I/O of whole blocks at @block of the device
  * @opf: REQ_OP_READ, or REQ_OP_WRITE with REQ_PREFLUSH/REQ_FUA
- * @buf: kmalloc'ed or vmalloc'ed memory, nr * 4096 bytes */
+ * @buf: kmalloc'ed or vmalloc'ed memory, nr * 4096 bytes
+ */
 int dmo_meta_rw(struct dmo_meta *m, blk_opf_t opf, u64 block, void *buf, u32 nr);
 
 #endif /* DMO_META_H */

@@ -489,7 +489,7 @@ static int cycle_thread(void *data)
 					test_bit(DMO_PF_KICK, &p->flags) || kthread_should_stop(),
 					ms ? max_t(unsigned long, msecs_to_jiffies(ms), 1) : 0);
 		clear_bit(DMO_PF_KICK, &p->flags);
-		smp_mb__after_atomic();
+		smp_mb__after_atomic();	/* the note is taken before what it is about is read */
 		ms = step(p);
 		cond_resched();
 	}

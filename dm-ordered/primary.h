@@ -72,7 +72,8 @@ void dmo_primary_set_bdev(struct dmo_primary *p, u32 index, struct block_device 
 void dmo_primary_set_active(struct dmo_primary *p, bool active);
 
 /** dmo_primary_map_write - WRITE, DISCARD, WRITE_ZEROES; the bio is taken over (DM_MAPIO_SUBMITTED).
- * Never sleeps, never fails. */
+ * Never sleeps, never fails.
+ */
 void dmo_primary_map_write(struct dmo_primary *p, u32 index, struct dmo_io *io, struct bio *bio);
 /** dmo_primary_map_flush - empty flush; the caller submits it */
 void dmo_primary_map_flush(struct dmo_primary *p, u32 index, struct dmo_io *io);
@@ -88,7 +89,8 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
 
 /** dmo_primary_switch - end the cycle when possible; Return: the cut that covers all writes
- * that have ended by now */
+ * that have ended by now
+ */
 struct dmo_cut dmo_primary_switch(struct dmo_primary *p);
 void dmo_primary_set(struct dmo_primary *p, u32 cycle_ms, u64 budget);
 

@@ -158,7 +158,8 @@ static inline u64 dmo_io_last(const struct dmo_io *io)
 /* copyout.c */
 void dmo_copyout_start(struct dmo_io *io);
 /* Synchronous read of blocks into pages; the part of a last block that is beyond the
- * volume is zeroed. GFP_NOIO, sleeps. */
+ * volume is zeroed. GFP_NOIO, sleeps.
+ */
 int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
 		    struct page **pages);
 

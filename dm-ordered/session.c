@@ -3,6 +3,7 @@
 #include <linux/ktime.h>
 #include <linux/random.h>
 #include <linux/timekeeping.h>
+#include <linux/sched/mm.h>
 #include "netlink.h"
 #include "session.h"
 
@@ -10,6 +11,24 @@
 
 DEFINE_MUTEX(dmo_sessions_lock);
 LIST_HEAD(dmo_sessions);
+
+/*
+ * Under session->lock nothing may wait for writeback: a resume needs it while its device is
+ * still suspended.
+ */
+static void lock_session(struct dmo_session *s)
+{
+	mutex_lock(&s->lock);
+	s->noio = memalloc_noio_save();
+}
+
+static void unlock_session(struct dmo_session *s)
+{
+	unsigned int noio = s->noio;
+
+	mutex_unlock(&s->lock);
+	memalloc_noio_restore(noio);
+}
 
 /* ---- what the engines ask of the session ---- */
 
@@ -168,11 +187,11 @@ static void link_work(struct work_struct *work)
 {
 	struct dmo_session *s = container_of(work, struct dmo_session, link_work);
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	/* a newer link may have come in between: only one that has ended is stopped */
 	if (s->link && dmo_link_ended(s->link))
 		stop_link(s);
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 }
 
 static void end_link(struct dmo_session *s, const char *why)
@@ -274,9 +293,9 @@ int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char 
 {
 	int r;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	r = attach_link(s, fd, timeout_ms, why);
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -284,14 +303,14 @@ int dmo_session_detach_link(struct dmo_session *s, char *why)
 {
 	int r = 0;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	if (s->link) {
 		end_link(s, "disconnected by command");
 	} else {
 		strscpy(why, "the session has no link", DMO_REASON_LEN);
 		r = -ENOTCONN;
 	}
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -377,9 +396,9 @@ void dmo_session_put(struct dmo_session *s)
 	if (--s->refs)
 		return;
 	list_del(&s->node);
-	mutex_lock(&s->lock);
+	lock_session(s);
 	end_link(s, "the session was removed");
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	cancel_work_sync(&s->link_work);
 	if (s->pri)
 		dmo_primary_free(s->pri);
@@ -507,14 +526,14 @@ void dmo_session_detach_volume(struct dmo_session *s, u32 index)
 	if (--v->tables)
 		return;
 	snprintf(why, sizeof(why), "volume %u was removed", v->id);
-	mutex_lock(&s->lock);
+	lock_session(s);
 	end_link(s, why);
 	if (s->sec)
 		dmo_secondary_stop(s->sec);
 	if (v->gated && s->sec)
 		dmo_secondary_gate(s->sec, false);
 	v->gated = false;
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	v->md = NULL;
 	v->data = NULL;
 }
@@ -545,7 +564,7 @@ int dmo_session_activate(struct dmo_session *s, u32 index, char *why)
 	struct dmo_svol *v = &s->vols[index];
 	int r;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	r = make_engine(s, why);
 	if (r)
 		goto out;
@@ -557,7 +576,7 @@ int dmo_session_activate(struct dmo_session *s, u32 index, char *why)
 		dmo_primary_set_bdev(s->pri, index, v->data);
 	r = s->role;
 out:
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -566,7 +585,7 @@ void dmo_session_resume(struct dmo_session *s, u32 index)
 	struct dmo_svol *v = &s->vols[index];
 	bool all;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	all = s->nr_active == s->meta->sb.nr_volumes;
 	if (s->pri && all)
 		dmo_primary_set_active(s->pri, true);
@@ -577,19 +596,19 @@ void dmo_session_resume(struct dmo_session *s, u32 index)
 			dmo_secondary_start(s->sec);
 	}
 	v->gated = false;
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 }
 
 void dmo_session_presuspend(struct dmo_session *s, u32 index)
 {
 	struct dmo_svol *v = &s->vols[index];
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	if (s->sec && !v->gated) {
 		dmo_secondary_gate(s->sec, true);
 		v->gated = true;
 	}
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 }
 
 /* postsuspend: no I/O of ours to this volume's data device from here on */
@@ -599,7 +618,7 @@ void dmo_session_deactivate(struct dmo_session *s, u32 index)
 	struct dmo_sec_status *st;
 
 	st = kmalloc(sizeof(*st), GFP_NOIO);
-	mutex_lock(&s->lock);
+	lock_session(s);
 	if (v->active) {
 		WRITE_ONCE(v->active, false);
 		s->nr_active--;
@@ -612,7 +631,7 @@ void dmo_session_deactivate(struct dmo_session *s, u32 index)
 		if (!st || st->direct)
 			end_link(s, "a volume was suspended during a direct copy");
 	}
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	kfree(st);
 }
 
@@ -622,7 +641,7 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 {
 	int r = 0;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	if (s->pri) {
 		*cut = dmo_primary_switch(s->pri);
 	} else {
@@ -630,7 +649,7 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 			 s->role == DMO_ROLE_SECONDARY ? "secondary" : "not active");
 		r = -EINVAL;
 	}
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -641,7 +660,7 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	struct dmo_super *sb = &m->sb;
 	int r;
 
-	mutex_lock(&s->lock);
+	lock_session(s);
 	mutex_lock(&m->lock);
 	sb->cycle_ms = cycle_ms ?: sb->cycle_ms;
 	sb->budget_mib = budget_mib ?: sb->budget_mib;
@@ -652,7 +671,7 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	mutex_unlock(&m->lock);
 	if (!r && s->pri)
 		dmo_primary_set(s->pri, sb->cycle_ms, (u64)sb->budget_mib << 20);
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -674,13 +693,20 @@ static int check_closed(struct dmo_session *s, char *why)
 }
 
 /* The new role and generation, durable before any host write (design section 4). */
-static int write_role(struct dmo_session *s, char *why)
+static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 {
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
 	int r;
 
 	mutex_lock(&m->lock);
+	/* tags of the new primary are above all that was ever complete here */
+	m->st.epoch = max(m->st.epoch, cut.epoch);
+	if (dmo_cut_cmp(cut, m->st.newest) > 0)
+		m->st.newest = cut;
+	r = dmo_meta_write_state(m);
+	if (r)
+		goto out;
 	if (sb->gen_current) {
 		memmove(&sb->gen_history[1], &sb->gen_history[0],
 			(DMO_GEN_HISTORY - 1) * sizeof(sb->gen_history[0]));
@@ -691,6 +717,7 @@ static int write_role(struct dmo_session *s, char *why)
 	sb->flags &= ~(DMO_SBF_INCONSISTENT | DMO_SBF_ASSUME_EQUAL);
 	sb->copy_id = 0;
 	r = dmo_meta_write_super(m);
+out:
 	if (r)
 		strscpy(why, m->why, DMO_REASON_LEN);
 	mutex_unlock(&m->lock);
@@ -719,15 +746,18 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	r = dmo_secondary_finish(s->sec, force, cut, why);
 	if (r)
 		return r;
-	r = write_role(s, why);
+	r = write_role(s, *cut, why);
 	if (r)
 		return r;
 	dmo_secondary_stop(s->sec);
 	dmo_secondary_free(s->sec);
 	s->sec = NULL;
 	WRITE_ONCE(s->role, DMO_ROLE_PRIMARY);
+	/* the tables that are active refuse I/O until they are reloaded */
+	s->nr_active = 0;
 	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 		s->vols[i].gated = false;
+		WRITE_ONCE(s->vols[i].active, false);
 		invalidate_bdev(dm_disk(s->vols[i].md)->part0);
 	}
 	session_event(s, DMO_EVENT_PROMOTED, *cut, -1, NULL);
@@ -739,9 +769,9 @@ int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, 
 	int r;
 
 	lockdep_assert_held(&dmo_sessions_lock);
-	mutex_lock(&s->lock);
+	lock_session(s);
 	r = promote(s, force, cut, why);
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 	return r;
 }
 
@@ -781,7 +811,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	struct dmo_super *sb = &s->meta->sb;
 
 	memset(st, 0, sizeof(*st));
-	mutex_lock(&s->lock);
+	lock_session(s);
 	st->role = s->role;
 	st->state = DMO_STATE_DISCONNECTED;
 	st->flags = (sb->flags & DMO_SBF_PLAIN ? DMO_F_PLAIN : 0) |
@@ -816,5 +846,5 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	spin_lock(&s->why_lock);
 	strscpy(st->why, s->meta->failed ? s->meta->why : s->why, sizeof(st->why));
 	spin_unlock(&s->why_lock);
-	mutex_unlock(&s->lock);
+	unlock_session(s);
 }

@@ -24,7 +24,6 @@
 /**
  * struct dmo_svol - a listed volume as the session knows it
  * @md, @data: dm device and data device, while @tables > 0
- * @ti: of the active table, for dm events; under session->link_sem... see @active
  */
 struct dmo_svol {
 	u32 id;
@@ -42,6 +41,7 @@ struct dmo_session {
 	dev_t meta_dev;
 	char name[32];			/* kernel name of the metadata device */
 	struct mutex lock;
+	unsigned int noio;		/* of the holder of @lock */
 	u32 role;			/* session->lock; a table samples it at preresume */
 	u32 nr_active;			/* session->lock */
 	struct dmo_primary *pri;	/* session->lock; stable while the role's tables are active */
@@ -61,7 +61,8 @@ extern struct mutex dmo_sessions_lock;
 extern struct list_head dmo_sessions;
 
 /** dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
- * Return: session with a reference, ERR_PTR with @why */
+ * Return: session with a reference, ERR_PTR with @why
+ */
 struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
 /** dmo_session_put - Holds: dmo_sessions_lock. The last one stops and frees. */
 void dmo_session_put(struct dmo_session *s);
@@ -69,7 +70,8 @@ void dmo_session_put(struct dmo_session *s);
 struct dmo_session *dmo_session_find(dev_t dev);
 
 /** dmo_session_attach_volume - a table for a volume. Holds: dmo_sessions_lock.
- * Return: index, or negative with @why */
+ * Return: index, or negative with @why
+ */
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
 			      struct block_device *data, u64 sectors, char *why);
 void dmo_session_detach_volume(struct dmo_session *s, u32 index);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files behind secondary.h share.
+ *
+ * Threads. The receive thread of the one link (receive.c) writes the ring and,
+ * in direct mode, the data devices. The restore worker (restore.c) reads the
+ * ring and writes the data devices and the state block. The session calls the
+ * rest (secondary.c, recover.c).
+ *
+ * Locks, outermost first:
+ *   j.append (mutex)   the receive thread for the whole of a frame; link_up, finish
+ *   m->lock (mutex)    superblock and state block, the tail
+ *   lock (spinlock)    marked fields below; j.lock, the writers' locks: no order
+ *			among them, none is taken inside another
+ * @ops is called with j.append held or none, never with another.
+ *
+ * Life. create: recover, no worker. start: the worker may run. stop: no I/O on
+ * data devices any more. free: after stop; nobody else knows the object.
+ */
+#ifndef DMO_SECONDARY_PRIV_H
+#define DMO_SECONDARY_PRIV_H
+
+#include <linux/workqueue.h>
+#include "journal.h"
+#include "secondary.h"
+#include "writer.h"
+
+#define DMO_MAX_VECS	(4 * DMO_WIRE_MAX_DESC)	/* a mask has at most four runs */
+
+struct dmo_secondary {
+	struct dmo_meta *m;
+	const struct dmo_sec_ops *ops;
+	void *owner;
+	struct dmo_journal j;
+	u64 budget;
+	atomic64_t mem_used;
+	struct workqueue_struct *wq;
+	struct delayed_work restore_work;
+	unsigned long events;		/* bits of enum sec_event: raised once */
+
+	spinlock_t lock;		/* process context; everything up to @why */
+	wait_queue_head_t wait;		/* @restoring, @attempts, @started changed */
+	bool started;
+	unsigned int gates;
+	bool restoring;			/* the worker writes to data devices */
+	unsigned int attempts;		/* restores that failed since start */
+	bool failing;			/* the last one did */
+	bool damaged;			/* sticky: the ring does not give what it should */
+	bool full;			/* the receive thread waits for room */
+	bool inconsistent;		/* as in the superblock */
+	bool direct_ready;		/* direct mode begun on this link */
+	unsigned long block_since;	/* jiffies, of failing, damaged or full */
+	char why[DMO_REASON_LEN];	/* of failing or damaged */
+
+	/* restore worker */
+	struct dmo_writer restore;
+	struct dmo_rpool restore_pool;
+
+	/* j.append */
+	struct dmo_writer direct;
+	struct dmo_rpool receive_pool;
+	struct dmo_link *link;		/* whose frame is in hand */
+	struct bio_vec *vecs;		/* DMO_MAX_VECS */
+	bool unsynced;			/* DIRECT since the last SYNC of this link */
+	u64 peer_gen;
+	u64 peer_history[DMO_GEN_HISTORY];
+};
+
+enum sec_event {
+	DMO_SEC_META_ERROR,
+};
+
+/* -- secondary.c: */
+
+/* The metadata device has failed: text to @why, event once. Return: -EIO. */
+int dmo_sec_meta_error(struct dmo_secondary *s, char *why);
+
+/**
+ * dmo_sec_damage - the ring does not give what was put there: mark the data
+ * INCONSISTENT, durably, stop restoring, and say so
+ * Context: restore worker or recovery, none of the mutexes held.
+ */
+void dmo_sec_damage(struct dmo_secondary *s, const char *why);
+
+/* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
+int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
+
+/* Commit everything complete; wait until it is restored. Holds j.append. Gives up when
+ * the link in hand ends or the restore can't. */
+int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why);
+
+/* -- restore.c: */
+
+void dmo_restore_work(struct work_struct *work);
+/* There may be something to restore. @now: even if a retry is being waited for. */
+void dmo_restore_kick(struct dmo_secondary *s, bool now);
+/* Wait until no restore is in hand. */
+void dmo_restore_wait_idle(struct dmo_secondary *s);
+
+/* -- recover.c: */
+
+/* Fill the journal from the ring and cut the remains of a partial chunk off. */
+int dmo_recover(struct dmo_secondary *s, char *why);
+
+#endif /* DMO_SECONDARY_PRIV_H */
