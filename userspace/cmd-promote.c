@@ -55,7 +55,21 @@ static int preflight(const struct ord_session *s, const struct dm_volumes *all, 
 	return rc;
 }
 
-/* Loads the tables that still say secondary anew; @nr counts them. */
+/*
+ * Is a table of the role in force in use? A promotion leaves the volumes
+ * inactive: their tables were made for a secondary.
+ */
+static bool is_active(const struct ord_session *s, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_volumes; i++)
+		if (s->volumes[i].id == id)
+			return s->volumes[i].active;
+	return false;
+}
+
+/* Loads the tables of the volumes that are not active anew; @nr counts them. */
 static int reload_tables(const struct ord_session *s, const struct dm_volumes *all, unsigned int *nr)
 {
 	unsigned int i;
@@ -65,7 +79,7 @@ static int reload_tables(const struct ord_session *s, const struct dm_volumes *a
 	for (i = 0; i < all->nr; i++) {
 		const struct dm_volume *v = &all->v[i];
 
-		if (!is_ours(s, v) || !strcmp(v->role, "primary"))
+		if (!is_ours(s, v) || is_active(s, v->id))
 			continue;
 		(*nr)++;
 		rc = dm_volume_reload(v);
@@ -117,8 +131,10 @@ static int change_role(struct ord_session *s, bool force)
 			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
 	}
 	if (!rc) {
-		if (knl_refresh(s))
+		if (knl_refresh(s)) {
 			ord_note("can't read the session again: %s", knl_why());
+			s->nr_volumes = 0;	/* so all are loaded anew */
+		}
 		rc = reload_tables(s, &all, &nr);
 		print_result(s, cut);
 	}

@@ -206,18 +206,6 @@ static int get_volume(const char *name, struct dm_volume *v)
 	v->suspended = info.suspended;
 	v->sectors = length;
 	rc = !parse_params(v);
-	dm_task_destroy(dmt);
-	if (!rc)
-		return 0;
-
-	/* The first word of the status line is the role. */
-	dmt = dm_task_create(DM_DEVICE_STATUS);
-	if (dmt && dm_task_set_name(dmt, name) && dm_task_no_flush(dmt) && dm_task_run(dmt)) {
-		params = NULL;
-		dm_get_next_target(dmt, NULL, &start, &length, &type, &params);
-		if (params && sscanf(params, "%15s", v->role) != 1)
-			*v->role = '\0';
-	}
 out:
 	if (dmt)
 		dm_task_destroy(dmt);

@@ -22,7 +22,6 @@ struct dm_volume {
 	uint32_t data_major, data_minor;
 	uint32_t meta_major, meta_minor;
 	uint32_t id;
-	char role[16];			/* what the table in use believes */
 };
 
 struct dm_volumes {

@@ -530,8 +530,35 @@ static int run(struct nl_msg *msg, struct request *req)
 	return fail(-EIO, "no answer from the kernel: %s", nl_geterror(rc));
 }
 
+/* The kernel names a dm device by its number; sysfs knows what its owner called it. */
+static void name_volumes(struct ord_session *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_volumes; i++) {
+		struct ord_volume *v = &s->volumes[i];
+		char path[64], name[ORD_NAME_LEN];
+		FILE *f;
+
+		if (!v->dm_major)
+			continue;
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", v->dm_major,
+			 v->dm_minor);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(name, sizeof(name), f)) {
+			name[strcspn(name, "\n")] = '\0';
+			ord_sanitize(name);
+			strcpy(v->dm_name, name);
+		}
+		fclose(f);
+	}
+}
+
 int knl_sessions(struct ord_sessions *list)
 {
+	unsigned int i;
 	struct request req = { .list = list };
 	struct nl_msg *msg;
 	int rc;
@@ -546,6 +573,8 @@ int knl_sessions(struct ord_sessions *list)
 	rc = run(msg, &req);
 	if (rc)
 		ord_sessions_free(list);
+	for (i = 0; i < list->nr; i++)
+		name_volumes(&list->v[i]);
 	return rc;
 }
 
@@ -565,6 +594,7 @@ int knl_refresh(struct ord_session *s)
 		ord_sessions_free(&list);
 		return rc;
 	}
+	name_volumes(&list.v[0]);
 	free(s->volumes);
 	*s = list.v[0];
 	free(list.v);
