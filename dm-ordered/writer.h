@@ -62,12 +62,13 @@ void dmo_writer_begin(struct dmo_writer *w);
  */
 int dmo_writer_write(struct dmo_writer *w, struct dmo_record *r);
 
-/** dmo_writer_wait - until nothing is in flight. Return: the writer's error. Any
- * thread may wait. */
+/** dmo_writer_wait - until nothing is in flight; any thread. Return: the writer's error */
 int dmo_writer_wait(struct dmo_writer *w);
 
-/** dmo_writer_flush - wait, then flush every device written since the last good
- * flush. Return: 0: all written before is durable, else the writer's error. */
+/**
+ * dmo_writer_flush - wait, then flush every device written since the last good flush
+ * Return: 0: all written before is durable, else the writer's error.
+ */
 int dmo_writer_flush(struct dmo_writer *w);
 
 static inline bool dmo_writer_dirty(const struct dmo_writer *w)
