@@ -138,8 +138,10 @@ int dmo_journal_drop(struct dmo_journal *j, bool always);
  */
 int dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto);
 
-/** dmo_journal_discard - damage: forget every boundary, move the tail to the head.
- * The caller has marked the data INCONSISTENT. Holds @append. Sleeps. */
+/**
+ * dmo_journal_discard - damage: forget every boundary, move the tail to the head
+ * The caller has marked the data INCONSISTENT. Holds @append. Sleeps.
+ */
 int dmo_journal_discard(struct dmo_journal *j);
 
 /** dmo_journal_oldest - oldest boundary if it is committed, else NULL */
@@ -149,7 +151,7 @@ struct dmo_boundary *dmo_journal_next(struct dmo_journal *j, struct dmo_boundary
 /** dmo_journal_empty - no boundary at all */
 bool dmo_journal_empty(struct dmo_journal *j);
 
-/** dmo_journal_read - read @nr blocks at ring position @pos into pages of @r from page @first on */
+/** dmo_journal_read - @nr blocks at ring position @pos into the pages of @r from @first on */
 int dmo_journal_read(struct dmo_journal *j, u64 pos, struct dmo_record *r, u32 first, u32 nr);
 
 #endif /* DMO_JOURNAL_H */
