@@ -85,8 +85,10 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why);
 /* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
 int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
 
-/* Commit everything complete; wait until it is restored. Holds j.append. Gives up when
- * the link in hand ends or the restore can't. */
+/*
+ * Commit everything complete; wait until it is restored. Holds j.append. Gives
+ * up when the link in hand ends or the restore can't.
+ */
 int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why);
 
 /* -- restore.c: */

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Recovery: what does the ring hold? (design section 4, R3 and R4)
+ *
+ * The ring is scanned from the tail (jscan.c), a window of it at a time. A
+ * chunk counts only if every record of it verifies; what is behind the last
+ * LAST or COMMIT is cut off, durably (dmo_journal_drop()). Nothing before the
+ * head is changed, so a crash in here is just another beginning.
+ *
+ * Then the superblock is made to agree, with the ring durable by then:
+ *   a complete chunk with END_OF_COPY, but a copy still under way: the crash
+ *     came between the two. The copy is at its end.
+ *   a tag known as committed, but neither restored nor in the ring: damage.
+ *     The devices may have parts of that chunk; INCONSISTENT.
+ */
+#include <linux/device-mapper.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "secondary_priv.h"
+
+#define DM_MSG_PREFIX "ordered recovery"
+
+#define WINDOW	256u	/* blocks */
+
+/* A scan and its window on the ring. */
+struct scan {
+	struct dmo_secondary *s;
+	struct dmo_jscan js;
+	/* behind the last LAST or COMMIT; not, as js.good, behind a JUMP: see journal.c */
+	struct dmo_jpos good;
+	void *header;		/* one block, of the record in hand */
+	void *window;		/* WINDOW blocks */
+	u64 start;
+	u32 nr;			/* blocks in the window from @start on */
+	bool copy_ended;
+};
+
+/* @nr blocks at ring position @pos, or NULL if they can't be read. */
+static void *blocks_at(struct scan *sc, u64 pos, u32 nr)
+{
+	struct dmo_journal *j = &sc->s->j;
+	u32 want = min_t(u64, WINDOW, j->size - pos);
+	int rc;
+
+	if (nr > want)
+		return NULL;
+	if (pos < sc->start || pos + nr > sc->start + sc->nr) {
+		sc->nr = 0;
+		rc = dmo_meta_rw(j->m, REQ_OP_READ, j->base + pos, sc->window, want);
+		if (rc && want > nr) {	/* the fault may lie behind the record */
+			want = nr;
+			rc = dmo_meta_rw(j->m, REQ_OP_READ, j->base + pos, sc->window, want);
+		}
+		if (rc) {
+			DMWARN("%pg: journal, block %llu: read failed: error %d", j->m->bdev, pos,
+			       rc);
+			return NULL;
+		}
+		sc->start = pos;
+		sc->nr = want;
+	}
+	return sc->window + ((pos - sc->start) << DMO_BLOCK_SHIFT);
+}
+
+/* What the scan accepts must be about volumes that there are. */
+static int check_record(struct scan *sc, const struct dmo_rec *rec, char *why)
+{
+	const struct dmo_disk_rec *d = sc->header;
+	const struct dmo_super *sb = &sc->s->m->sb;
+	char text[DMO_REASON_LEN];
+	u32 i;
+
+	for (i = 0; i < rec->nr_desc; i++)
+		if (dmo_desc_check(&d->desc[i], sb->volumes, sb->nr_volumes, text))
+			return dmo_refuse(why, -EUCLEAN, "journal record %llu: %.200s", rec->seq,
+					  text);
+	return 0;
+}
+
+static int scan_ring(struct scan *sc, char *why)
+{
+	enum dmo_jscan_next next = DMO_JSCAN_HEADER;
+	struct dmo_jscan *js = &sc->js;
+	struct dmo_rec rec;
+	int rc = 0;
+
+	while (!rc && next != DMO_JSCAN_END && next != DMO_JSCAN_NOMEM) {
+		u64 seq = js->at.seq;
+		void *p;
+
+		if (next == DMO_JSCAN_HEADER) {
+			p = blocks_at(sc, js->at.pos, 1);
+			if (p)	/* the window may move before the body is done */
+				memcpy(sc->header, p, DMO_BLOCK);
+			next = dmo_jscan_header(js, p ? sc->header : NULL, &rec);
+		} else {
+			p = blocks_at(sc, js->at.pos, 1 + rec.nr_blocks);
+			next = dmo_jscan_body(js, sc->header, &rec, p ? p + DMO_BLOCK : NULL);
+		}
+		if (js->at.seq != seq) {	/* accepted */
+			rc = check_record(sc, &rec, why);
+			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT)
+				sc->good = js->good;
+		}
+		cond_resched();
+	}
+	if (!rc && next == DMO_JSCAN_NOMEM)
+		rc = dmo_refuse(why, -ENOMEM, "no memory for the journal's scan");
+	return rc;
+}
+
+/* The scan's chunks become the journal's boundaries. */
+static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
+{
+	struct dmo_journal *j = &sc->s->j;
+	struct dmo_cut newest = j->restored;
+	struct dmo_jchunk *c;
+
+	list_for_each_entry(c, &sc->js.chunks, node) {
+		struct dmo_boundary *b;
+
+		if (dmo_cut_cmp(c->tag, newest) <= 0)
+			return dmo_refuse(why, -EUCLEAN,
+					  "journal, block %llu: chunk %llu.%llu comes behind %llu.%llu: the metadata device is damaged",
+					  c->start, c->tag.epoch, c->tag.n, newest.epoch,
+					  newest.n);
+		newest = c->tag;
+		b = kzalloc(sizeof(*b), GFP_KERNEL);
+		if (!b)
+			return dmo_refuse(why, -ENOMEM, "no memory for the journal's boundaries");
+		INIT_LIST_HEAD(&b->records);
+		b->tag = c->tag;
+		b->table = c->table;
+		b->time_ns = c->time_ns;
+		b->flags = c->flags;
+		b->start.pos = c->start;
+		b->start.seq = c->start_seq;
+		b->start.prev_csum = c->start_prev_csum;
+		b->last_seq = c->end_seq - 1;
+		b->committed = dmo_cut_cmp(c->tag, committed) <= 0;
+		if (c->flags & DMO_LASTF_END_OF_COPY)
+			sc->copy_ended = true;
+		list_add_tail(&b->node, &j->boundaries);
+	}
+	return 0;
+}
+
+/* Cut off what is behind @good; from here on all that was found is durable. */
+static int cut_off(struct scan *sc, char *why)
+{
+	struct dmo_secondary *s = sc->s;
+	u64 above = max(sc->good.seq, sc->js.max_seq) + 1;
+	int rc;
+
+	mutex_lock(&s->j.append);
+	mutex_lock(&s->m->lock);
+	/* a fresh device, whose floor is not above its first sequence */
+	if (s->m->st.seq_floor < above)
+		s->m->st.seq_floor = above;
+	mutex_unlock(&s->m->lock);
+	rc = dmo_journal_adopt(&s->j, sc->good, why);
+	if (!rc) {
+		rc = dmo_journal_drop(&s->j, true);
+		if (rc)
+			strscpy(why, s->m->why, DMO_REASON_LEN);
+	}
+	mutex_unlock(&s->j.append);
+	return rc;
+}
+
+/* See the top. */
+static int agree(struct scan *sc, struct dmo_cut committed, char *why)
+{
+	struct dmo_secondary *s = sc->s;
+	struct dmo_cut complete = s->j.complete;
+	int rc = 0;
+
+	if (dmo_cut_cmp(committed, complete) > 0) {
+		if (s->inconsistent)
+			return 0;
+		DMERR("%pg: chunk %llu.%llu was committed, but the journal ends at %llu.%llu (%s): the data is INCONSISTENT, a full copy is needed",
+		      s->m->bdev, committed.epoch, committed.n, complete.epoch, complete.n,
+		      sc->js.why);
+		rc = dmo_sec_set_inconsistent(s, true, 0, false);
+	} else if (s->inconsistent && s->m->sb.copy_id && sc->copy_ended) {
+		DMINFO("%pg: the direct copy had come to its end", s->m->bdev);
+		rc = dmo_sec_set_inconsistent(s, false, 0, false);
+	}
+	if (rc)
+		strscpy(why, s->m->why, DMO_REASON_LEN);
+	return rc;
+}
+
+static int scan_and_settle(struct scan *sc, char *why)
+{
+	struct dmo_secondary *s = sc->s;
+	struct dmo_cut committed = s->m->st.committed;
+	int rc;
+
+	rc = scan_ring(sc, why);
+	if (rc)
+		return rc;
+	if (dmo_cut_cmp(sc->js.committed, committed) > 0)
+		committed = sc->js.committed;
+	rc = take_chunks(sc, committed, why);
+	if (!rc)
+		rc = cut_off(sc, why);
+	if (!rc)
+		rc = agree(sc, committed, why);
+	if (!rc)
+		DMINFO("%pg: newest boundary %llu.%llu, committed %llu.%llu, restored %llu.%llu; %llu records of an open chunk dropped (%s)",
+		       s->m->bdev, s->j.complete.epoch, s->j.complete.n,
+		       s->j.committed.epoch, s->j.committed.n,
+		       s->j.restored.epoch, s->j.restored.n, sc->js.records, sc->js.why);
+	return rc;
+}
+
+int dmo_recover(struct dmo_secondary *s, char *why)
+{
+	struct scan *sc;
+	int rc;
+
+	sc = kzalloc(sizeof(*sc), GFP_KERNEL);
+	if (!sc)
+		return dmo_refuse(why, -ENOMEM, "no memory for recovery");
+	sc->s = s;
+	sc->good = s->j.tail;
+	sc->header = kmalloc(DMO_BLOCK, GFP_KERNEL);
+	sc->window = kvmalloc(WINDOW * DMO_BLOCK, GFP_KERNEL);
+	dmo_jscan_init(&sc->js, s->m->sb.uuid, s->j.size, s->j.tail);
+	if (sc->header && sc->window)
+		rc = scan_and_settle(sc, why);
+	else
+		rc = dmo_refuse(why, -ENOMEM, "no memory for recovery");
+	dmo_jscan_release(&sc->js);
+	kvfree(sc->window);
+	kfree(sc->header);
+	kfree(sc);
+	return rc;
+}
