@@ -12,6 +12,9 @@ static int __init dmo_init(void)
 	r = dmo_chunk_init();
 	if (r)
 		return r;
+	r = dmo_secondary_init();
+	if (r)
+		goto bad_secondary;
 	r = dmo_netlink_init();
 	if (r)
 		goto bad_netlink;
@@ -22,6 +25,8 @@ static int __init dmo_init(void)
 bad_target:
 	dmo_netlink_exit();
 bad_netlink:
+	dmo_secondary_exit();
+bad_secondary:
 	dmo_chunk_exit();
 	return r;
 }
@@ -30,6 +35,7 @@ static void __exit dmo_exit(void)
 {
 	dmo_target_exit();
 	dmo_netlink_exit();
+	dmo_secondary_exit();
 	dmo_chunk_exit();
 }
 
