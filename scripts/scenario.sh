@@ -53,6 +53,7 @@ if [ "$(header Module)" != no ]; then
 	MACHINE_MODULE=$top/build/$release/dm-ordered.ko
 	[ -e "$MACHINE_MODULE" ] || { echo "$MACHINE_MODULE isn't built: run make module-all"; exit 1; }
 fi
+make -s -C tests/vm/lib
 mkdir -p "$top/build/logs"
 exec 8> "$MACHINE_DIR.lock"
 flock -n 8 || { echo "this scenario is being run already"; exit 1; }

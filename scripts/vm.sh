@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do
 done
 [ $# -gt 0 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
+make -s -C "$top/tests/vm/lib"
 rm -rf "$MACHINE_DIR"; mkdir -p "$MACHINE_DIR"
 release=$("$top/scripts/kernels.sh" version "$MACHINE_KERNEL")
 MACHINE_MODULE=$top/build/$release/dm-ordered.ko

@@ -193,7 +193,7 @@ nothing_left() {
 	echo "ok: nothing is left of the module"
 }
 
-no_threads() { ! cat /proc/[0-9]*/comm 2>/dev/null | grep -qE '^(kworker/.*)?dmo'; }
+no_threads() { ! cat /proc/[0-9]*/comm 2>/dev/null | grep -qE '^(kworker/.*\+)?dmo_'; }	# "-dmo_": an idle worker's last work
 sockets_gone() { [ "$(sockets_used)" -le "${sockets_before:-1000000}" ]; }
 
 # ---------------------------------------------------------------- disks
@@ -343,12 +343,9 @@ digest() { blockdev --flushbufs "$1"; sha256sum < "$1" | cut -d' ' -f1; }
 # pair, each end delaying by DELAY_MS.
 net_sites() {
 	need_module veth
-	ip netns add pri; ip netns add sec
-	ip link add eth0 netns pri type veth peer name eth0 netns sec
-	ip -n pri addr add 10.77.0.1/24 dev eth0; ip -n sec addr add 10.77.0.2/24 dev eth0
-	for ns in pri sec; do
-		ip -n $ns link set lo up; ip -n $ns link set eth0 up
-	done
+	printf '%s\n' "netns add pri" "netns add sec" "link add eth0 netns pri type veth peer name eth0 netns sec" | ip -b -
+	printf '%s\n' "addr add 10.77.0.1/24 dev eth0" "link set lo up" "link set eth0 up" | ip -n pri -b -
+	printf '%s\n' "addr add 10.77.0.2/24 dev eth0" "link set lo up" "link set eth0 up" | ip -n sec -b -
 	[ -z "${1:-}" ] || [ "$1" = 0 ] || net_shape "delay ${1}ms limit 100000"
 }
 

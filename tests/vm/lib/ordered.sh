@@ -11,7 +11,7 @@
 
 PATH=$DMO_TOP/build/vm:$PATH
 declare -A S_nvol S_uuid S_port S_reads S_dev
-s_next_port=7700
+s_next_port=7700 s_next_brd=0
 
 pvol() { echo "/dev/mapper/$1-p-${2:-1}"; }
 svol() { echo "/dev/mapper/$1-s-${2:-1}"; }
@@ -23,19 +23,19 @@ smeta() { echo "${S_dev[$1-sm]}"; }
 # s_disk NAME KIND MIB SITE LBS: make a disk; sets S_dev[NAME]. KIND: loop, null (discards), brd (64 MiB, no discards),
 # power (cut by power_cut NAME, with all disks of SITE), or lin+KIND: under a dm-linear NAME.
 s_disk() {
-	local kind=${2#lin+} dev free
+	local kind=${2#lin+} dev
 
 	case $kind in
-	loop) dev=$(disk_loop "$1.dev" "$3" "$5") ;;
+	loop)	# disk_loop with fewer programs run
+		need_module loop
+		truncate -s "$3M" "/dev/shm/$1.dev.img"
+		dev=$(losetup -f --show -b "$5" "/dev/shm/$1.dev.img") ;;
 	null) dev=$(disk_null "$1.dev" "$3" "blocksize=$5" discard=1) ;;
 	power) dev=$(disk_power "$1" "$3" "$4" "$5") ;;
 	brd)
 		need_module brd
-		for free in 0 1 2 3 4 5 6 7; do
-			[ -e "/run/brd-used-$free" ] || break
-		done
-		: > "/run/brd-used-$free"
-		dev=/dev/ram$free ;;
+		dev=/dev/ram$s_next_brd
+		s_next_brd=$((s_next_brd + 1)) ;;
 	*) fail "no disk of kind $2" ;;
 	esac
 	if [ "$kind" != "$2" ]; then
@@ -48,13 +48,13 @@ s_disk() {
 # session_make NAME NVOL MIB [OPTION=VALUE...]: disks, metadata and volumes of both ends; no link yet.
 # Options, with their defaults:
 #   disk=loop  data disks of both ends     pdisk= sdisk=  of one end (see s_disk for the kinds)
-#   mdisk=loop metadata disks              pmeta=32 smeta=32  their MiB
+#   mdisk=brd  metadata disks              pmeta=64 smeta=64  their MiB; other than 64: mdisk=loop
 #   lbs=512    logical block size          equal=0  1: --assume-equal (and the disks are)
 #   reads=1    --allow-reads at sec        cycle=200 budget=64 timeout=10000
 #   create=1   0: format only
 # With lin+KIND or power the data devices can be made to fail under their names NAME-pdN and NAME-sdN.
 session_make() {
-	local name=$1 n=$2 mib=$3 k site pdisk='' sdisk='' disk=loop mdisk=loop pmeta=32 smeta=32 lbs=512
+	local name=$1 n=$2 mib=$3 k site pdisk='' sdisk='' disk=loop mdisk='' pmeta=64 smeta=64 lbs=512
 	local equal=0 reads=1 cycle=200 budget=64 timeout=10000 create=1 pair
 	local -a args vols=()
 
@@ -64,6 +64,9 @@ session_make() {
 		*) fail "session_make: no option $pair" ;;
 		esac
 	done
+	if [ -z "$mdisk" ]; then
+		[ "$pmeta/$smeta" = 64/64 ] && mdisk=brd || mdisk=loop
+	fi
 	[ -e /run/netns/pri ] || net_sites
 	S_nvol[$name]=$n S_reads[$name]=$reads
 	S_uuid[$name]=$(cat /proc/sys/kernel/random/uuid)
