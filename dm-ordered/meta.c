@@ -2,10 +2,11 @@
 /*
  * The metadata device: superblock and state block, in memory and on disk.
  *
- * Both exist twice. A write goes to the copy that is older, with a generation
- * one higher, and is durable when it returns: the device's cache is flushed
- * before it, so that whatever it speaks of is there first, and it is FUA itself.
- * A torn or lost write leaves the other copy, which is what was true before.
+ * Both exist twice. A write goes to one copy and then to the other, with a
+ * generation one higher, and is durable when it returns: the device's cache is
+ * flushed before it, so that whatever it speaks of is there first, and it is FUA
+ * itself. A torn or lost write leaves the other copy, which is what was true
+ * before; damage to either copy later loses nothing, since both say the same.
  *
  * A write error is sticky (dmo_meta_fail()): what is on the disk is then not
  * known, and nothing that needs it may be promised any more.
@@ -109,30 +110,42 @@ bool dmo_meta_failed(const struct dmo_meta *m)
 	return smp_load_acquire(&m->failed);
 }
 
+/*
+ * @nr blocks of @m->buf to both copies, one after the other, the one last written last.
+ * @last: which one that was
+ */
+static int write_both(struct dmo_meta *m, const u64 at[2], u32 nr, int *last, const char *what)
+{
+	blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_FUA;
+	int i, copy, rc;
+
+	for (i = 0; i < 2; i++) {
+		copy = !*last;
+		rc = dmo_meta_rw(m, opf | (i ? 0 : REQ_PREFLUSH), at[copy], m->buf, nr);
+		if (rc) {
+			dmo_meta_fail(m, "%s, copy %d: write failed: error %d", what, copy, rc);
+			return rc;
+		}
+		*last = copy;
+	}
+	return 0;
+}
+
 int dmo_meta_write_super(struct dmo_meta *m)
 {
-	int copy = !m->sb_copy;
-	int rc;
+	static const u64 at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 
 	lockdep_assert_held(&m->lock);
 	if (dmo_meta_failed(m))
 		return -EIO;
 	m->sb.generation++;
 	dmo_super_encode(&m->sb, m->buf);
-	rc = dmo_meta_rw(m, REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA,
-			 copy ? DMO_SB_BLOCK1 : DMO_SB_BLOCK0, m->buf, DMO_SB_BLOCKS);
-	if (rc) {
-		dmo_meta_fail(m, "superblock, copy %d: write failed: error %d", copy, rc);
-		return rc;
-	}
-	m->sb_copy = copy;
-	return 0;
+	return write_both(m, at, DMO_SB_BLOCKS, &m->sb_copy, "superblock");
 }
 
 int dmo_meta_write_state(struct dmo_meta *m)
 {
-	int slot = !m->st_slot;
-	int rc;
+	static const u64 at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
 
 	lockdep_assert_held(&m->lock);
 	if (dmo_meta_failed(m))
@@ -140,14 +153,7 @@ int dmo_meta_write_state(struct dmo_meta *m)
 	m->st.generation++;
 	memset(m->buf, 0, DMO_BLOCK);
 	dmo_state_encode(&m->st, m->sb.uuid, m->buf);
-	rc = dmo_meta_rw(m, REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA,
-			 slot ? DMO_STATE_BLOCK1 : DMO_STATE_BLOCK0, m->buf, 1);
-	if (rc) {
-		dmo_meta_fail(m, "state block, slot %d: write failed: error %d", slot, rc);
-		return rc;
-	}
-	m->st_slot = slot;
-	return 0;
+	return write_both(m, at, 1, &m->st_slot, "state block");
 }
 
 /* -- loading ------------------------------------------------------------- */

@@ -14,11 +14,12 @@
  * All integers are little-endian. A block is 4096 bytes. Both roles use the
  * same format, so that a role change never reformats (design section 2).
  *
- * The superblock changes seldom: format, activation, role, volumes, flags. It
- * is written to the copy that is older, the new generation counting up by one;
- * at load the valid copy with the higher generation wins. The state block
- * changes with every restore: one 512-byte sector, so that no tear can damage
- * it, in the slot that is older.
+ * The superblock changes seldom: format, activation, role, volumes, flags. The
+ * state block changes with every restore: one 512-byte sector, so that no tear
+ * can damage it. A change of either is written to one copy, then to the other,
+ * each durably, with the same new generation: a crash leaves one of them whole, and
+ * damage to one later loses nothing. At load the valid copy with the higher
+ * generation wins.
  */
 #ifndef DMO_ONDISK_H
 #define DMO_ONDISK_H
