@@ -166,6 +166,7 @@ static void complete_older(struct dmo_primary *p)
 	if (finished) {
 		p->direct = DMO_DIRECT_OFF;
 		p->peer_flags &= ~DMO_SBF_INCONSISTENT;
+		p->rel = DMO_REL_SAME;
 	}
 	step_older(p, DMO_CHUNK_EV_RELEASED);
 	p->full = false;
@@ -428,7 +429,9 @@ static u32 maybe_switch(struct dmo_primary *p)
 		begin_direct(p, "the chunk is larger than the secondary's journal: direct copy");
 		return IDLE_MS;
 	}
-	switch_cycle(p, 0);
+	/* a secondary of another generation takes this one's with the first whole chunk */
+	switch_cycle(p, p->rel == DMO_REL_SAME || p->rel == DMO_REL_EQUAL ?
+		     0 : DMO_LASTF_END_OF_COPY);
 	return 0;
 }
 

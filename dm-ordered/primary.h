@@ -15,9 +15,6 @@
 
 struct dmo_primary;
 
-/* The primary sets it in its HELLO: a full copy follows. */
-#define DMO_HELLOF_FULL_COPY	(1u << 16)
-
 /**
  * struct dmo_pri_ops - what the primary needs of the session
  * @post: frame without data to the peer; dropped if there is no link. Sleeps.

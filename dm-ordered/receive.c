@@ -361,17 +361,18 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 
 	if (!h->arg)
 		return dmo_refuse(why, -EPROTO, "DIRECT_BEGIN: copy id is 0");
-	if (s->j.open_records)
-		return dmo_refuse(why, -EPROTO,
-				  "DIRECT_BEGIN: %llu frames of a chunk came before it on this link",
-				  s->j.open_records);
+	/* early data of a merged chunk is older than what will be copied directly */
+	rc = dmo_journal_drop(&s->j, false);
+	if (rc)
+		return rc;
 	mutex_lock(&s->m->lock);
 	same = s->inconsistent && s->m->sb.copy_id == h->arg;
 	mutex_unlock(&s->m->lock);
 	if (!same) {
 		rc = empty_ring(s, why);
+		/* the generation now: a crash at the end of the copy then has it */
 		if (!rc)
-			rc = dmo_sec_set_inconsistent(s, true, h->arg, false);
+			rc = dmo_sec_set_inconsistent(s, true, h->arg, true);
 		if (rc)
 			return rc;
 		snprintf(text, sizeof(text), "a direct copy begins (copy id %016llx)", h->arg);

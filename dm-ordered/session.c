@@ -338,7 +338,7 @@ static int check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *w
 		    READ_ONCE(s->role) != role)
 			continue;
 		snprintf(why, DMO_REASON_LEN,
-			 "session %pUb is already active here as %s on %s: a metadata device must not be copied",
+			 "session %pUb is already active here as %s on %s: remove that one first, and never copy a metadata device",
 			 uuid, dmo_role_name(role), s->name);
 		return -EBUSY;
 	}

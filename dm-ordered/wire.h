@@ -19,7 +19,8 @@
  *   P->S DROP(tag)               S->P DROPPED(tag, kept): kept = 1: tag is COMPLETE
  *                                     and stays; 0: what was received stays as early
  *                                     data of the next chunk
- *   P->S DIRECT_BEGIN(copy id)   S->P DIRECT_READY once INCONSISTENT is durable
+ *   P->S DIRECT_BEGIN(copy id)   S->P DIRECT_READY once early data is dropped and
+ *                                     INCONSISTENT is durable
  *   P->S DIRECT*                 straight to the data devices
  *   P->S SYNC(n)                 S->P SYNCED(n): all DIRECT before it is durable
  *   both: PING every third of the time-out when nothing else was sent. A side
@@ -37,6 +38,8 @@
 #define DMO_WIRE_HDR		64
 #define DMO_WIRE_MAX_DESC	DMO_REC_MAX_DESC
 #define DMO_WIRE_MAX_PAYLOAD	16384
+/* HELLO flags beside DMO_SBF_*: a primary's full copy follows */
+#define DMO_HELLOF_FULL_COPY	(1u << 16)
 #define DMO_WIRE_MAX_DATA	(DMO_WIRE_MAX_DESC * DMO_BLOCK)
 
 enum dmo_frame {
