@@ -21,9 +21,10 @@ pmeta() { echo "${S_dev[$1-pm]}"; }
 smeta() { echo "${S_dev[$1-sm]}"; }
 
 # s_disk NAME KIND MIB SITE LBS: make a disk; sets S_dev[NAME]. KIND: loop, null (discards), brd (64 MiB, no discards),
-# power (cut by power_cut NAME, with all disks of SITE), or lin+KIND: under a dm-linear NAME.
+# power (cut by power_cut NAME, with all disks of SITE), or lin+KIND: under a dm-linear NAME, for
+# disk_error and disk_flaky, with S_dev[NAME.lower] below it (a power disk NAME.dev).
 s_disk() {
-	local kind=${2#lin+} dev
+	local kind=${2#lin+} lower='' dev
 
 	case $kind in
 	loop)	# disk_loop with fewer programs run
@@ -31,7 +32,9 @@ s_disk() {
 		truncate -s "$3M" "/dev/shm/$1.dev.img"
 		dev=$(losetup -f --show -b "$5" "/dev/shm/$1.dev.img") ;;
 	null) dev=$(disk_null "$1.dev" "$3" "blocksize=$5" discard=1) ;;
-	power) dev=$(disk_power "$1" "$3" "$4" "$5") ;;
+	power)	# its name is that of the disk, or of the one below it
+		[ "$kind" = "$2" ] || lower=.dev
+		dev=$(disk_power "$1$lower" "$3" "$4" "$5") ;;
 	brd)
 		need_module brd
 		dev=/dev/ram$s_next_brd
@@ -52,7 +55,7 @@ s_disk() {
 #   lbs=512    logical block size          equal=0  1: --assume-equal (and the disks are)
 #   reads=1    --allow-reads at sec        cycle=200 budget=64 timeout=10000
 #   create=1   0: format only
-# With lin+KIND or power the data devices can be made to fail under their names NAME-pdN and NAME-sdN.
+# Names of data disks: NAME-pdN and NAME-sdN.
 session_make() {
 	local name=$1 n=$2 mib=$3 k site pdisk='' sdisk='' disk=loop mdisk='' pmeta=64 smeta=64 lbs=512
 	local equal=0 reads=1 cycle=200 budget=64 timeout=10000 create=1 pair
