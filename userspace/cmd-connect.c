@@ -146,6 +146,7 @@ static void say(const struct attempt *a, const char *what, const char *why)
 /* Returns when the link is down: 0; or -errno when the session is gone. */
 static int wait_down(struct attempt *a)
 {
+	uint64_t checked = 0;
 	struct ord_event ev;
 	int rc;
 
@@ -157,11 +158,19 @@ static int wait_down(struct attempt *a)
 			return fail(a, 0, ev.reason);
 		if (ord_interrupted())
 			return fail(a, -EINTR, "interrupted");
-		rc = read_state(a);
-		if (rc)
-			return rc;
-		if (a->s->link_state == DMO_LINK_NONE)
-			return fail(a, 0, a->s->reason);
+		if (ord_mono_ms() - checked >= CHECK_MS) {
+			checked = ord_mono_ms();
+			rc = read_state(a);
+			if (rc)
+				return rc;
+			if (a->s->link_state == DMO_LINK_NONE) {
+				/* the event, with the reason, may be about to come */
+				wait_event(BACKOFF_MIN_MS);
+				if (next_link_event(a, &ev) == 1)
+					return fail(a, 0, ev.reason);
+				return fail(a, 0, a->s->reason);
+			}
+		}
 		wait_event(CHECK_MS);
 	}
 }

@@ -4,6 +4,9 @@
  * kernel changes the role; the tables made for a secondary are then loaded
  * anew. The command may be repeated: what is done already stays done.
  */
+#include "ondisk.h"
+
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 #include "ctl.h"
 #include "dm.h"
 #include "lookup.h"
+#include "metafile.h"
 #include "nl.h"
 
 enum { OPT_FORCE = 256 };
@@ -92,15 +96,37 @@ static int reload_tables(const struct ord_session *s, const struct dm_volumes *a
 	return ret;
 }
 
-static void print_result(struct ord_session *s, struct ord_cut cut)
+/* The time of @cut: what the kernel told before, or the state block says. */
+static uint64_t cut_time(const struct ord_session *before, struct ord_cut cut)
+{
+	struct metafile m;
+	char why[DMO_REASON_LEN];
+	const struct dmo_state *st;
+	uint64_t ns = 0;
+
+	if (before->cut_time_ns && !ord_cut_cmp(before->cut_committed, cut))
+		return before->cut_time_ns;
+	if (metafile_open(&m, fmt_meta(before->meta_name, before->meta_major, before->meta_minor),
+			  O_RDONLY, why))
+		return 0;
+	if (m.st_chosen >= 0) {
+		st = &m.st[m.st_chosen];
+		if (st->restored.epoch == cut.epoch && st->restored.n == cut.n)
+			ns = st->restored_ns;
+	}
+	metafile_close(&m);
+	return ns;
+}
+
+static void print_result(struct ord_cut cut, uint64_t ns)
 {
 	uint64_t now = ord_wall_ns();
 
 	printf("cut %s", fmt_cut(cut.epoch, cut.n));
-	if (s->cut_time_ns) {
-		printf(", of %s", fmt_time(s->cut_time_ns));
-		if (now > s->cut_time_ns)
-			printf(", %s ago", fmt_ms((now - s->cut_time_ns) / 1000000));
+	if (ns) {
+		printf(", of %s", fmt_time(ns));
+		if (now > ns)
+			printf(", %s ago", fmt_ms((now - ns) / 1000000));
 	}
 	putchar('\n');
 }
@@ -110,6 +136,7 @@ static int change_role(struct ord_session *s, bool force)
 	struct dm_volumes all;
 	struct ord_cut cut;
 	unsigned int nr;
+	uint64_t ns;
 	int rc;
 
 	if (dm_volumes_get(&all)) {
@@ -131,12 +158,13 @@ static int change_role(struct ord_session *s, bool force)
 			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
 	}
 	if (!rc) {
+		ns = cut_time(s, cut);
 		if (knl_refresh(s)) {
 			ord_note("can't read the session again: %s", knl_why());
 			s->nr_volumes = 0;	/* so all are loaded anew */
 		}
 		rc = reload_tables(s, &all, &nr);
-		print_result(s, cut);
+		print_result(cut, ns);
 	}
 	dm_volumes_free(&all);
 	return rc ? ORD_FAIL : ORD_OK;

@@ -21,26 +21,19 @@ static const struct option opts[] = {
 
 static int show(const char *session, void (*print)(const struct ord_sessions *list))
 {
-	struct ord_sessions all, one;
-	struct ord_session *s;
+	struct ord_sessions all, one = { .nr = 1 };
 
-	if (knl_sessions(&all)) {
+	if (session) {
+		one.v = lookup_session(&all, session);
+		if (!one.v)
+			return ORD_FAIL;
+	} else if (knl_sessions(&all)) {
 		ord_err("can't read the sessions: %s", knl_why());
 		return ORD_FAIL;
 	}
-	if (session) {
-		s = lookup_pick(&all, session);
-		if (s) {
-			one.v = s;
-			one.nr = 1;
-			print(&one);
-		}
-	} else {
-		s = all.v;
-		print(&all);
-	}
+	print(session ? &one : &all);
 	ord_sessions_free(&all);
-	return !session || s ? ORD_OK : ORD_FAIL;
+	return ORD_OK;
 }
 
 static int watch(const char *session, void (*print)(const struct ord_sessions *list), uint64_t ms)

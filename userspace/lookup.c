@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,12 @@
 #include "nl.h"
 #include "util.h"
 
-enum kind { BY_DEVICE, BY_UUID, BY_LABEL };
+struct name {
+	const char *text;
+	enum { BY_DEVICE, BY_UUID, BY_LABEL } kind;
+	uint32_t major, minor;
+	uint8_t uuid[DMO_UUID_LEN];
+};
 
 const char *lookup_name(const struct ord_session *s)
 {
@@ -42,58 +48,78 @@ static void explain_device(const char *path)
 	metafile_close(&m);
 }
 
-static bool fits(const struct ord_session *s, enum kind kind, const char *text,
-		 uint32_t major, uint32_t minor, const uint8_t *uuid)
+static void explain_none(const struct name *n)
 {
-	switch (kind) {
+	static const char * const what[] = {
+		[BY_DEVICE] = "its metadata on device",
+		[BY_UUID] = "the UUID",
+		[BY_LABEL] = "the label",
+	};
+
+	if (n->kind == BY_DEVICE && strchr(n->text, '/'))
+		explain_device(n->text);
+	else
+		ord_err("no active session has %s \"%s\"; \"orderedctl status\" lists those there are",
+			what[n->kind], n->text);
+}
+
+static bool fits(const struct ord_session *s, const struct name *n)
+{
+	switch (n->kind) {
 	case BY_DEVICE:
-		return ord_same_meta(s, major, minor);
+		return ord_same_meta(s, n->major, n->minor);
 	case BY_UUID:
-		return !memcmp(s->uuid, uuid, DMO_UUID_LEN);
+		return !memcmp(s->uuid, n->uuid, DMO_UUID_LEN);
 	case BY_LABEL:
-		return *s->label && !strcmp(s->label, text);
+		return *s->label && !strcmp(s->label, n->text);
 	}
 	return false;
 }
 
-static void print_candidates(const struct ord_sessions *list, const char *text, enum kind kind,
-			     const uint8_t *uuid)
+static void print_candidates(const struct ord_sessions *list, const struct name *n)
 {
 	unsigned int i;
 
-	ord_err("\"%s\" fits several sessions; name one by its metadata device:", text);
+	ord_err("\"%s\" fits several sessions; name one by its metadata device:", n->text);
 	for (i = 0; i < list->nr; i++) {
 		const struct ord_session *s = &list->v[i];
 
-		if (fits(s, kind, text, 0, 0, uuid))
+		if (fits(s, n))
 			fprintf(stderr, "  %-9s  %s  %s%s%s\n", ord_role_name(s->role),
 				fmt_meta(s->meta_name, s->meta_major, s->meta_minor),
 				fmt_uuid(s->uuid), *s->label ? "  " : "", s->label);
 	}
 }
 
-struct ord_session *lookup_pick(const struct ord_sessions *list, const char *text)
+/* What kind of name is @text? Return: 0, or -1 after an error was printed. */
+static int parse(const char *text, struct name *n)
 {
-	uint32_t major = 0, minor = 0;
-	struct ord_session *found = NULL;
-	uint8_t uuid[DMO_UUID_LEN] = { 0 };
 	char why[DMO_REASON_LEN], c;
-	enum kind kind = BY_LABEL;
+
+	memset(n, 0, sizeof(*n));
+	n->text = text;
+	n->kind = BY_LABEL;
+	if (strchr(text, '/')) {
+		if (dev_stat(text, &n->major, &n->minor, why)) {
+			ord_err("%s", why);
+			return -1;
+		}
+		n->kind = BY_DEVICE;
+	} else if (sscanf(text, "%u:%u%c", &n->major, &n->minor, &c) == 2) {
+		n->kind = BY_DEVICE;
+	} else if (!ord_uuid_parse(text, n->uuid)) {
+		n->kind = BY_UUID;
+	}
+	return 0;
+}
+
+static struct ord_session *pick(const struct ord_sessions *list, const struct name *n)
+{
+	struct ord_session *found = NULL;
 	unsigned int i, nr = 0;
 
-	if (strchr(text, '/')) {
-		if (dev_stat(text, &major, &minor, why)) {
-			ord_err("%s", why);
-			return NULL;
-		}
-		kind = BY_DEVICE;
-	} else if (sscanf(text, "%u:%u%c", &major, &minor, &c) == 2) {
-		kind = BY_DEVICE;
-	} else if (!ord_uuid_parse(text, uuid)) {
-		kind = BY_UUID;
-	}
 	for (i = 0; i < list->nr; i++) {
-		if (fits(&list->v[i], kind, text, major, minor, uuid)) {
+		if (fits(&list->v[i], n)) {
 			found = &list->v[i];
 			nr++;
 		}
@@ -101,25 +127,37 @@ struct ord_session *lookup_pick(const struct ord_sessions *list, const char *tex
 	if (nr == 1)
 		return found;
 	if (nr)
-		print_candidates(list, text, kind, uuid);
-	else if (kind == BY_DEVICE && strchr(text, '/'))
-		explain_device(text);
+		print_candidates(list, n);
 	else
-		ord_err("no active session has %s \"%s\"; \"orderedctl status\" lists those there are",
-			kind == BY_UUID ? "the UUID" : kind == BY_LABEL ? "the label" :
-			"its metadata on device", text);
+		explain_none(n);
 	return NULL;
+}
+
+struct ord_session *lookup_pick(const struct ord_sessions *list, const char *text)
+{
+	struct name n;
+
+	return parse(text, &n) ? NULL : pick(list, &n);
 }
 
 struct ord_session *lookup_session(struct ord_sessions *list, const char *text)
 {
 	struct ord_session *s;
+	struct name n;
+	int rc;
 
-	if (knl_sessions(list)) {
+	memset(list, 0, sizeof(*list));
+	if (parse(text, &n))
+		return NULL;
+	if (n.kind == BY_DEVICE)
+		rc = knl_session_at(list, n.major, n.minor);
+	else
+		rc = knl_sessions(list);
+	if (rc && rc != -ENODEV) {
 		ord_err("can't read the sessions: %s", knl_why());
 		return NULL;
 	}
-	s = lookup_pick(list, text);
+	s = pick(list, &n);
 	if (!s)
 		ord_sessions_free(list);
 	return s;

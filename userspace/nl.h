@@ -17,6 +17,8 @@ const char *knl_why(void);
 
 /* All sessions of this kernel; free with ord_sessions_free(). */
 int knl_sessions(struct ord_sessions *list);
+/* The one session with this metadata device, as a list of one; -ENODEV: none. */
+int knl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor);
 /* Reads @s again, by its metadata device; -ENODEV when it is gone. */
 int knl_refresh(struct ord_session *s);
 
@@ -43,10 +45,16 @@ int knl_events_fd(void);
  */
 int knl_events_next(struct ord_event *ev);
 
-/* For the tests: the parsers, on a netlink message in memory. */
+/*
+ * The parsers (nl-parse.c), on a netlink message in memory: 0, -EBADMSG or
+ * -ENOMEM; knl_why() isn't set. A session is added to the list, or its volumes
+ * to the last one there if that has the same metadata device.
+ */
 struct nlmsghdr;
 int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list);
+int knl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut);
 int knl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev);
+/* Text of the extended ack of an error or done message: 1 found, 0 none. */
 int knl_parse_extack(const struct nlmsghdr *nlh, char *text, unsigned int len);
 
 #endif /* ORD_NL_H */

@@ -200,6 +200,8 @@ static const char *text_of(const struct field *f, const void *obj, bool human)
 		return fmt_uuid(p);
 	case K_CUT:
 		cut = val_cut(f, obj);
+		if (human && !cut.epoch && !cut.n)
+			return "none";
 		return fmt_cut(cut.epoch, cut.n);
 	case K_ENUM:
 		return f->name(val32(f, obj));
