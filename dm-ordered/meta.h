@@ -44,11 +44,11 @@ struct dmo_meta {
 struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why);
 void dmo_meta_free(struct dmo_meta *m);
 
-/** dmo_meta_write_super - write @m->sb durably (FUA, PREFLUSH) to the older copy.
+/** dmo_meta_write_super - write @m->sb durably (PREFLUSH, FUA) to both copies.
  * Holds: @m->lock.
  */
 int dmo_meta_write_super(struct dmo_meta *m);
-/** dmo_meta_write_state - write @m->st durably to the older slot. Holds: @m->lock. */
+/** dmo_meta_write_state - write @m->st durably to both slots. Holds: @m->lock. */
 int dmo_meta_write_state(struct dmo_meta *m);
 
 /** dmo_meta_fail - a write failed: set @failed and @why, the first time only, and log

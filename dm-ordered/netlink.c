@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Generic netlink; the contract is in uapi/dm-ordered.h. */
 #include <linux/device-mapper.h>
+#include <linux/dm-ioctl.h>
 #include <net/genetlink.h>
 #include "netlink.h"
 #include "session.h"
@@ -142,13 +143,13 @@ static int put_vol_stats(struct sk_buff *skb, struct dmo_vol *v)
 	return 0;
 }
 
-/* dmo_sessions_lock holds the tables, session->lock the engine. */
 static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 {
 	struct dmo_volume_info *info = &s->meta->sb.volumes[index];
 	struct dmo_svol *v = &s->vols[index];
 	struct nlattr *nest = nla_nest_start(skb, DMO_A_VOLUME);
-	int r = 0;
+	struct mapped_device *md;
+	int r = -EMSGSIZE;
 
 	if (!nest ||
 	    nla_put_u32(skb, DMO_VA_ID, info->id) ||
@@ -156,17 +157,22 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 	    nla_put_u32(skb, DMO_VA_LBS, info->lbs) ||
 	    nla_put_u32(skb, DMO_VA_ACTIVE, v->active))
 		return -EMSGSIZE;
-	if (v->tables) {
-		dev_t dev = disk_devt(dm_disk(v->md));
+	mutex_lock(&s->lock);
+	md = READ_ONCE(v->md);
+	if (md) {
+		dev_t dev = disk_devt(dm_disk(md));
+		char name[DM_NAME_LEN];
 
+		/* a session with 256 volumes must fit into one message */
+		if (dm_copy_name_and_uuid(md, name, NULL) || strlen(name) > 64)
+			strscpy(name, dm_device_name(md), sizeof(name));
 		if (nla_put_u32(skb, DMO_VA_DM_MAJOR, MAJOR(dev)) ||
 		    nla_put_u32(skb, DMO_VA_DM_MINOR, MINOR(dev)) ||
-		    nla_put_string(skb, DMO_VA_DM_NAME, dm_device_name(v->md)))
-			return -EMSGSIZE;
+		    nla_put_string(skb, DMO_VA_DM_NAME, name))
+			goto out;
 	}
-	mutex_lock(&s->lock);
-	if (s->pri)
-		r = put_vol_stats(skb, dmo_primary_vol(s->pri, index));
+	r = s->pri ? put_vol_stats(skb, dmo_primary_vol(s->pri, index)) : 0;
+out:
 	mutex_unlock(&s->lock);
 	nla_nest_end(skb, nest);
 	return r;
@@ -272,8 +278,13 @@ static int cmd_get(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	mutex_lock(&dmo_sessions_lock);
 	s = named_session(info, &r);
-	if (s)
+	if (s) {
+		dmo_session_hold(s);
+		mutex_unlock(&dmo_sessions_lock);
 		r = fill_session(msg, s, info->snd_portid, info->snd_seq, 0);
+		mutex_lock(&dmo_sessions_lock);
+		dmo_session_release(s);
+	}
 	mutex_unlock(&dmo_sessions_lock);
 	if (r) {
 		nlmsg_free(msg);
@@ -292,8 +303,13 @@ static int cmd_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	list_for_each_entry(s, &dmo_sessions, node) {
 		if (i++ < cb->args[0])
 			continue;
+		/* held, it stays where it is in the list */
+		dmo_session_hold(s);
+		mutex_unlock(&dmo_sessions_lock);
 		r = fill_session(skb, s, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				 NLM_F_MULTI);
+		mutex_lock(&dmo_sessions_lock);
+		dmo_session_release(s);
 		if (r == -EMSGSIZE && skb->len)
 			break;		/* goes into the next message */
 		if (r) {
@@ -304,6 +320,13 @@ static int cmd_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	}
 	mutex_unlock(&dmo_sessions_lock);
 	return skb->len;
+}
+
+/* A session must fit into one message of the dump. */
+static int dump_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = SESSION_MSG_SIZE;
+	return 0;
 }
 
 static int reply_cut(struct genl_info *info, u8 cmd, struct dmo_cut cut)
@@ -406,21 +429,28 @@ static int cmd_change(struct sk_buff *skb, struct genl_info *info)
 	u8 cmd = info->genlhdr->cmd;
 	int r = 0;
 
+	/* a command may take its time; the other sessions must not wait for it */
 	mutex_lock(&dmo_sessions_lock);
 	s = named_session(info, &r);
-	if (s) {
-		r = handlers[cmd](s, info, &cut, why);
-		if (r < 0)
-			refuse(info, r, why);
-	}
+	if (s)
+		dmo_session_hold(s);
+	mutex_unlock(&dmo_sessions_lock);
+	if (!s)
+		return r;
+	r = handlers[cmd](s, info, &cut, why);
+	if (r < 0)
+		refuse(info, r, why);
+	mutex_lock(&dmo_sessions_lock);
+	dmo_session_release(s);
 	mutex_unlock(&dmo_sessions_lock);
 	return r > 0 ? reply_cut(info, cmd, cut) : r;
 }
 
-static const struct genl_small_ops ops[] = {
+static const struct genl_ops ops[] = {
 	{
 		.cmd = DM_ORDERED_CMD_SESSION_GET,
 		.doit = cmd_get,
+		.start = dump_start,
 		.dumpit = cmd_dump,
 	},
 	{ .cmd = DM_ORDERED_CMD_LINK_ATTACH, .doit = cmd_change, .flags = GENL_ADMIN_PERM },
@@ -437,8 +467,8 @@ static struct genl_family family __ro_after_init = {
 	.policy = policy,
 	.netnsok = true,
 	.module = THIS_MODULE,
-	.small_ops = ops,
-	.n_small_ops = ARRAY_SIZE(ops),
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
 	.resv_start_op = DM_ORDERED_CMD_SESSION_GET,
 	.mcgrps = mcgrps,
 	.n_mcgrps = ARRAY_SIZE(mcgrps),
@@ -449,7 +479,7 @@ static struct genl_family family __ro_after_init = {
 void dmo_netlink_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
 		       const char *why)
 {
-	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_NOIO);
+	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	void *hdr;
 
 	if (!skb)

@@ -11,6 +11,7 @@
 
 DEFINE_MUTEX(dmo_sessions_lock);
 LIST_HEAD(dmo_sessions);
+static DECLARE_WAIT_QUEUE_HEAD(commands_wait);	/* session->commands became 0 */
 
 /*
  * Under session->lock nothing may wait for writeback: a resume needs it while its device is
@@ -122,6 +123,9 @@ static void link_up(void *owner, struct dmo_link *l)
 		dmo_link_abort(l, why);
 		return;
 	}
+	spin_lock(&s->why_lock);
+	s->why[0] = '\0';
+	spin_unlock(&s->why_lock);
 	session_event(s, DMO_EVENT_LINK_UP, (struct dmo_cut){}, -1, NULL);
 }
 
@@ -177,6 +181,8 @@ static void stop_link(struct dmo_session *s)
 	s->link_since = jiffies;
 	if (s->pri)
 		dmo_primary_link_down(s->pri);
+	if (s->sec)
+		dmo_secondary_link_down(s->sec);
 	spin_lock(&s->why_lock);
 	strscpy(why, s->why, sizeof(why));
 	spin_unlock(&s->why_lock);
@@ -335,7 +341,7 @@ static int check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *w
 	lockdep_assert_held(&dmo_sessions_lock);
 	list_for_each_entry(s, &dmo_sessions, node) {
 		if (s == but || memcmp(s->meta->sb.uuid, uuid, DMO_UUID_LEN) ||
-		    READ_ONCE(s->role) != role)
+		    (READ_ONCE(s->role) != role && !(s->promoting && role == DMO_ROLE_PRIMARY)))
 			continue;
 		snprintf(why, DMO_REASON_LEN,
 			 "session %pUb is already active here as %s on %s: remove that one first, and never copy a metadata device",
@@ -376,6 +382,7 @@ struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 	snprintf(s->name, sizeof(s->name), "%pg", meta);
 	s->role = m->sb.role;
 	s->link_since = jiffies;
+	s->inactive_since = jiffies;
 	mutex_init(&s->lock);
 	init_rwsem(&s->link_sem);
 	spin_lock_init(&s->why_lock);
@@ -390,9 +397,28 @@ bad:
 	return ERR_PTR(r);
 }
 
+void dmo_session_hold(struct dmo_session *s)
+{
+	lockdep_assert_held(&dmo_sessions_lock);
+	s->commands++;
+}
+
+void dmo_session_release(struct dmo_session *s)
+{
+	lockdep_assert_held(&dmo_sessions_lock);
+	if (!--s->commands)
+		wake_up_all(&commands_wait);
+}
+
 void dmo_session_put(struct dmo_session *s)
 {
 	lockdep_assert_held(&dmo_sessions_lock);
+	/* the tables hold the devices, so the last one must not go while a command is in hand */
+	while (s->refs == 1 && s->commands) {
+		mutex_unlock(&dmo_sessions_lock);
+		wait_event(commands_wait, !READ_ONCE(s->commands));
+		mutex_lock(&dmo_sessions_lock);
+	}
 	if (--s->refs)
 		return;
 	list_del(&s->node);
@@ -511,8 +537,8 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 	r = check_devices(s, index, md, data, why);
 	if (r)
 		return r;
-	v->md = md;
 	v->data = data;
+	WRITE_ONCE(v->md, md);
 	v->tables++;
 	return index;
 }
@@ -533,9 +559,9 @@ void dmo_session_detach_volume(struct dmo_session *s, u32 index)
 	if (v->gated && s->sec)
 		dmo_secondary_gate(s->sec, false);
 	v->gated = false;
-	unlock_session(s);
-	v->md = NULL;
+	WRITE_ONCE(v->md, NULL);
 	v->data = NULL;
+	unlock_session(s);
 }
 
 static int make_engine(struct dmo_session *s, char *why)
@@ -621,7 +647,8 @@ void dmo_session_deactivate(struct dmo_session *s, u32 index)
 	lock_session(s);
 	if (v->active) {
 		WRITE_ONCE(v->active, false);
-		s->nr_active--;
+		if (s->nr_active-- == s->meta->sb.nr_volumes)
+			s->inactive_since = jiffies;
 	}
 	if (s->pri)
 		dmo_primary_set_active(s->pri, false);
@@ -660,6 +687,11 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	struct dmo_super *sb = &m->sb;
 	int r;
 
+	if (budget_mib) {
+		r = dmo_store_unit(sb->volumes, sb->nr_volumes, (u64)budget_mib << 20, why);
+		if (r < 0)
+			return r;
+	}
 	lock_session(s);
 	mutex_lock(&m->lock);
 	sb->cycle_ms = cycle_ms ?: sb->cycle_ms;
@@ -682,6 +714,7 @@ static int check_closed(struct dmo_session *s, char *why)
 	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 		struct dmo_svol *v = &s->vols[i];
 
+		/* active, so there is a table */
 		if (!atomic_read(&dm_disk(v->md)->part0->bd_openers))
 			continue;
 		snprintf(why, DMO_REASON_LEN,
@@ -738,8 +771,6 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	r = check_ready(s, why);
 	if (!r)
 		r = check_closed(s, why);
-	if (!r)
-		r = check_twin(s->meta->sb.uuid, DMO_ROLE_PRIMARY, s, why);
 	if (r)
 		return r;
 	end_link(s, "this side was promoted");
@@ -755,6 +786,7 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	WRITE_ONCE(s->role, DMO_ROLE_PRIMARY);
 	/* the tables that are active refuse I/O until they are reloaded */
 	s->nr_active = 0;
+	s->inactive_since = jiffies;
 	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 		s->vols[i].gated = false;
 		WRITE_ONCE(s->vols[i].active, false);
@@ -768,10 +800,18 @@ int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, 
 {
 	int r;
 
-	lockdep_assert_held(&dmo_sessions_lock);
+	mutex_lock(&dmo_sessions_lock);
+	r = check_twin(s->meta->sb.uuid, DMO_ROLE_PRIMARY, s, why);
+	s->promoting = !r;
+	mutex_unlock(&dmo_sessions_lock);
+	if (r)
+		return r;
 	lock_session(s);
 	r = promote(s, force, cut, why);
 	unlock_session(s);
+	mutex_lock(&dmo_sessions_lock);
+	s->promoting = false;
+	mutex_unlock(&dmo_sessions_lock);
 	return r;
 }
 
@@ -837,6 +877,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	} else if (s->nr_active != sb->nr_volumes) {
 		st->state = DMO_STATE_INACTIVE;
 		st->block = DMO_BLOCK_INACTIVE;
+		st->block_ms = jiffies_to_msecs(jiffies - s->inactive_since);
 	} else if (!st->block && st->link.state != DMO_LINK_UP) {
 		st->block = DMO_BLOCK_NO_LINK;
 		st->block_ms = jiffies_to_msecs(jiffies - st->link.since);

@@ -28,15 +28,17 @@
 struct dmo_svol {
 	u32 id;
 	int tables;			/* dmo_sessions_lock */
-	struct mapped_device *md;	/* dmo_sessions_lock */
-	struct block_device *data;	/* dmo_sessions_lock; stable while tables > 0 */
+	struct mapped_device *md;	/* set under dmo_sessions_lock, cleared under both; */
+	struct block_device *data;	/* either is enough to use them */
 	bool active;			/* session->lock */
 	bool gated;			/* session->lock */
 };
 
 struct dmo_session {
 	struct list_head node;
-	int refs;			/* dmo_sessions_lock */
+	int refs;			/* dmo_sessions_lock: tables */
+	int commands;			/* dmo_sessions_lock: in hand */
+	bool promoting;			/* dmo_sessions_lock: about to be primary */
 	struct dmo_meta *meta;
 	dev_t meta_dev;
 	char name[32];			/* kernel name of the metadata device */
@@ -44,6 +46,7 @@ struct dmo_session {
 	unsigned int noio;		/* of the holder of @lock */
 	u32 role;			/* session->lock; a table samples it at preresume */
 	u32 nr_active;			/* session->lock */
+	unsigned long inactive_since;	/* jiffies: when not all were active any more */
 	struct dmo_primary *pri;	/* session->lock; stable while the role's tables are active */
 	struct dmo_secondary *sec;
 	struct rw_semaphore link_sem;
@@ -64,10 +67,16 @@ extern struct list_head dmo_sessions;
  * Return: session with a reference, ERR_PTR with @why
  */
 struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
-/** dmo_session_put - Holds: dmo_sessions_lock. The last one stops and frees. */
+/** dmo_session_put - Holds: dmo_sessions_lock. The last one stops and frees;
+ * it waits for commands in hand, dropping the lock meanwhile.
+ */
 void dmo_session_put(struct dmo_session *s);
 /** dmo_session_find - by device number of the metadata device. Holds: dmo_sessions_lock. */
 struct dmo_session *dmo_session_find(dev_t dev);
+/** dmo_session_hold - begin a command: the session and its devices stay. Holds: dmo_sessions_lock. */
+void dmo_session_hold(struct dmo_session *s);
+/** dmo_session_release - end it. Holds: dmo_sessions_lock. */
+void dmo_session_release(struct dmo_session *s);
 
 /** dmo_session_attach_volume - a table for a volume. Holds: dmo_sessions_lock.
  * Return: index, or negative with @why

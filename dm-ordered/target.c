@@ -34,7 +34,7 @@ struct dmo_target {
 static int parse_opts(struct dmo_target *t, struct dm_arg_set *as, char **error)
 {
 	static const struct dm_arg args[] = {
-		{ 0, 8, "ordered: the number of options must be between 0 and 8" },
+		{ 0, 8, "the number of options must be between 0 and 8" },
 	};
 	unsigned int nr;
 	const char *opt;
@@ -50,12 +50,12 @@ static int parse_opts(struct dmo_target *t, struct dm_arg_set *as, char **error)
 		if (!strcmp(opt, "allow_reads")) {
 			t->allow_reads = true;
 		} else {
-			*error = "ordered: unknown option; known: allow_reads";
+			*error = "unknown option; known: allow_reads";
 			return -EINVAL;
 		}
 	}
 	if (as->argc) {
-		*error = "ordered: words behind the options; the number of options is too small";
+		*error = "words behind the options; the number of options is too small";
 		return -EINVAL;
 	}
 	return 0;
@@ -68,16 +68,16 @@ static int get_devices(struct dm_target *ti, struct dmo_target *t, const char *d
 
 	r = dm_get_device(ti, data, dm_table_get_mode(ti->table), &t->data);
 	if (r) {
-		ti->error = "ordered: data device can't be opened: wrong path, or in use";
+		ti->error = "data device can't be opened: wrong path, or in use";
 		return r;
 	}
 	r = dm_get_device(ti, meta, dm_table_get_mode(ti->table), &t->meta);
 	if (r) {
-		ti->error = "ordered: metadata device can't be opened: wrong path, or in use";
+		ti->error = "metadata device can't be opened: wrong path, or in use";
 		return r;
 	}
 	if (t->data->bdev == t->meta->bdev) {
-		ti->error = "ordered: data and metadata device are the same";
+		ti->error = "data and metadata device are the same";
 		return -EINVAL;
 	}
 	return 0;
@@ -109,7 +109,7 @@ out:
 	if (r) {
 		DMERR("%s: metadata device %s: %s", dm_device_name(dm_table_get_md(ti->table)),
 		      t->meta->name, why);
-		ti->error = "ordered: refused; the kernel log says why";
+		ti->error = "refused; the kernel log says why";
 	}
 	return r;
 }
@@ -139,16 +139,16 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	int r;
 
 	if (argc < 3) {
-		ti->error = "ordered: expected <data dev> <metadata dev> <volume id> [<#opts> <opt>...]";
+		ti->error = "expected <data dev> <metadata dev> <volume id> [<#opts> <opt>...]";
 		return -EINVAL;
 	}
 	if (ti->begin) {
-		ti->error = "ordered: the target must begin at sector 0";
+		ti->error = "the target must begin at sector 0";
 		return -EINVAL;
 	}
 	t = kzalloc(sizeof(*t), GFP_KERNEL);
 	if (!t) {
-		ti->error = "ordered: no memory";
+		ti->error = "no memory";
 		return -ENOMEM;
 	}
 	ti->private = t;
@@ -156,7 +156,7 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	meta = dm_shift_arg(&as);
 	r = kstrtou32(dm_shift_arg(&as), 10, &t->id);
 	if (r) {
-		ti->error = "ordered: the volume id must be a number";
+		ti->error = "the volume id must be a number";
 		goto bad;
 	}
 	r = parse_opts(t, &as, &ti->error);

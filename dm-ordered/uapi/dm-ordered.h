@@ -181,7 +181,7 @@ enum dmo_attr {
 	DMO_A_CUT_COMMITTED,	/* struct dmo_uapi_cut: newest COMMITTED [get] */
 	DMO_A_CUT_RESTORED,	/* struct dmo_uapi_cut: newest restored to disk [get] */
 	DMO_A_CUT_TIME,		/* u64: wall clock of COMMITTED cut, ns since 1970 [get] */
-	DMO_A_LAG_MS,		/* u64: age of the newest COMMITTED cut, 0 if nothing newer [get] */
+	DMO_A_LAG_MS,		/* u64: age of the oldest write not COMMITTED, 0: none [get] */
 	DMO_A_CHUNK_ACTIVE,	/* nested DMO_CA_* [get, primary] */
 	DMO_A_CHUNK_OLDER,	/* nested DMO_CA_* [get, primary] */
 	DMO_A_MEM_USED,		/* u64 bytes counted against the budget [get] */
