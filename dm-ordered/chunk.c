@@ -2,6 +2,8 @@
 /* Slots, references and the merge of two chunks; see chunk.h. */
 #include <linux/bitmap.h>
 #include <linux/hash.h>
+#include <linux/ktime.h>
+#include <linux/timekeeping.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 #include "chunk.h"
@@ -40,6 +42,19 @@ static void *bits_alloc(u64 bits)
 	return kvcalloc(BITS_TO_LONGS(bits), sizeof(long), GFP_KERNEL);
 }
 
+/* bitmap_set() and bitmap_zero() count in ints: not enough from 8 TiB on */
+static void bits_fill(unsigned long *map, u64 bits)
+{
+	memset(map, 0xff, bits / BITS_PER_LONG * sizeof(long));
+	if (bits % BITS_PER_LONG)
+		map[bits / BITS_PER_LONG] |= BITMAP_LAST_WORD_MASK(bits);
+}
+
+static void bits_clear(unsigned long *map, u64 bits)
+{
+	memset(map, 0, BITS_TO_LONGS(bits) * sizeof(long));
+}
+
 static int vol_init(struct dmo_vol *v, const struct dmo_volume_info *info, u16 index,
 		    u8 unit_shift)
 {
@@ -69,7 +84,7 @@ static int vol_init(struct dmo_vol *v, const struct dmo_volume_info *info, u16 i
 }
 
 /* Two bits a unit for all volumes within a quarter of the budget (design section 3). */
-static int choose_unit(const struct dmo_volume_info *info, u32 nr, u64 budget, char *why)
+int dmo_store_unit(const struct dmo_volume_info *info, u32 nr, u64 budget, char *why)
 {
 	u64 blocks = 0, need = 0;
 	u8 shift;
@@ -112,7 +127,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	int shift, r = -ENOMEM;
 	u32 i;
 
-	shift = choose_unit(info, nr, budget, why);
+	shift = dmo_store_unit(info, nr, budget, why);
 	if (shift < 0)
 		return ERR_PTR(shift);
 	snprintf(why, DMO_REASON_LEN, "no memory for the chunks of %u volumes", nr);
@@ -139,8 +154,9 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 			goto bad;
 		st->fixed += v->units / 4 + v->regions / 4;
 		if (full) {
-			bitmap_set(v->refs[0], 0, v->units);
+			bits_fill(v->refs[0], v->units);
 			atomic64_add(v->units, &st->refs[0]);
+			st->since[0] = ktime_get();
 		}
 	}
 	return st;
@@ -262,12 +278,24 @@ static atomic64_t *slot_count(struct dmo_store *st, const struct dmo_slot *s)
 	return s->page ? &st->slots[s->parity] : &st->zeroes[s->parity];
 }
 
+/* A chunk's first block: from now on there is something to lose. */
+static void note_first(struct dmo_store *st, u8 parity, u64 count)
+{
+	if (unlikely(count == 1) && atomic64_read(&st->slots[parity]) +
+	    atomic64_read(&st->zeroes[parity]) + atomic64_read(&st->refs[parity]) == 1)
+		st->since[parity] = ktime_get();
+}
+
 void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s)
 {
+	u64 count;
+
 	lockdep_assert_held(&sp->lock);
 	hlist_add_head(&s->hash, slot_head(st, sp, s->vol, s->block));
 	list_add_tail(&s->list, &sp->unsent[s->parity]);
-	if (atomic64_inc_return(slot_count(st, s)) == READ_ONCE(st->kick_slots) && st->kick)
+	count = atomic64_inc_return(slot_count(st, s));
+	note_first(st, s->parity, count);
+	if (count == READ_ONCE(st->kick_slots) && st->kick)
 		st->kick(st);
 }
 
@@ -313,7 +341,7 @@ struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s)
 void dmo_ref_set(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
 {
 	if (!test_and_set_bit(block >> v->unit_shift, v->refs[parity]))
-		atomic64_inc(&st->refs[parity]);
+		note_first(st, parity, atomic64_inc_return(&st->refs[parity]));
 }
 
 bool dmo_ref_clear(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
@@ -435,7 +463,7 @@ static void clear_refs(struct dmo_store *st, u8 parity)
 	u32 i;
 
 	for (i = 0; i < st->nr_vols; i++) {
-		bitmap_zero(st->vols[i].refs[parity], st->vols[i].units);
+		bits_clear(st->vols[i].refs[parity], st->vols[i].units);
 		cond_resched();
 	}
 	atomic64_set(&st->refs[parity], 0);
@@ -482,7 +510,8 @@ static void merge_stripe(struct dmo_store *st, struct dmo_stripe *sp, u8 new, u8
 		do {
 			spin_lock_irqsave(&sp->lock, flags);
 			for (n = 0; n < DEMOTE_BATCH && !list_empty(lists[i]); n++) {
-				s = list_first_entry(lists[i], struct dmo_slot, list);
+				/* to the cold end, one before the other */
+				s = list_last_entry(lists[i], struct dmo_slot, list);
 				merge_slot(st, sp, s, new, &freed);
 			}
 			spin_unlock_irqrestore(&sp->lock, flags);
@@ -496,7 +525,8 @@ void dmo_store_merge(struct dmo_store *st)
 	u8 new = dmo_cycle_active(&st->cycle), old = new ^ 1;
 	u32 i;
 
-	WARN_ON_ONCE(!dmo_cycle_drained(&st->cycle, old));
+	if (dmo_store_empty(st, new) || ktime_before(st->since[old], st->since[new]))
+		st->since[new] = st->since[old];
 	WRITE_ONCE(st->merging, true);	/* copy-outs read it under a stripe lock */
 	for (i = 0; i < st->nr_vols; i++) {
 		merge_refs(st, &st->vols[i], new, old);
@@ -554,7 +584,7 @@ void dmo_store_resend(struct dmo_store *st)
 			n = 0;
 			spin_lock_irqsave(&sp->lock, flags);
 			while (n++ < DEMOTE_BATCH && !list_empty(&sp->sent[k])) {
-				s = list_first_entry(&sp->sent[k], struct dmo_slot, list);
+				s = list_last_entry(&sp->sent[k], struct dmo_slot, list);
 				s->sent = false;
 				list_move(&s->list, &sp->unsent[k]);
 			}
@@ -596,10 +626,12 @@ void dmo_store_full(struct dmo_store *st)
 	struct dmo_vol *v;
 	u64 i;
 
+	if (dmo_store_empty(st, parity))
+		st->since[parity] = ktime_get();
 	/* From here on no write makes a slot; those that there are go one by one. */
 	for (i = 0; i < st->nr_vols; i++) {
 		v = &st->vols[i];
-		bitmap_set(v->refs[parity], 0, v->units);
+		bits_fill(v->refs[parity], v->units);
 	}
 	for (i = 0; i < DMO_STRIPES; i++)
 		drop_slots(st, &st->stripes[i], parity);
@@ -642,8 +674,11 @@ bool dmo_vol_flush_end(struct dmo_vol *v, bool tracked, bool ok)
 	bool due = false;
 
 	spin_lock_irqsave(&v->flush_lock, flags);
-	if (!ok && !v->reship)
-		v->reship = due = true;
+	if (!ok) {
+		due = !v->reship;
+		v->reship = true;
+		v->flush_errors++;
+	}
 	if (tracked) {
 		v->flushing = false;
 		if (ok && !v->reship)
@@ -653,31 +688,38 @@ bool dmo_vol_flush_end(struct dmo_vol *v, bool tracked, bool ok)
 	return due;
 }
 
-void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
+static void reship_zones(struct dmo_store *st, struct dmo_vol *v)
 {
 	u64 zones = (v->blocks + DMO_ZONE_BLOCKS - 1) / DMO_ZONE_BLOCKS, z;
-	struct dmo_range_waiter w;
-	unsigned long flags;
 	u8 shift = v->region_shift - ilog2(DMO_ZONE_SECTORS);
-	int i;
+	u8 parity = dmo_cycle_active(&st->cycle);
+	struct dmo_range_waiter w;
 
-	spin_lock_irqsave(&v->flush_lock, flags);
-	v->reship = false;
-	spin_unlock_irqrestore(&v->flush_lock, flags);
 	for (z = 0; z < zones; z++) {
 		if (!test_bit(z >> shift, v->unflushed[0]) && !test_bit(z >> shift, v->unflushed[1]))
 			continue;
 		dmo_range_lock_wait(st, &w, v->index, z * DMO_ZONE_BLOCKS, DMO_ZONE_BLOCKS);
-		/*
-		 * The parity may change until the lock is held; a reference in the chunk that is
-		 * the older one by now would have to be copied out for. So the caller, who is the
-		 * one that switches, does this in the active chunk.
-		 */
-		i = dmo_cycle_active(&st->cycle);
-		dmo_store_make_refs(st, v, i, w.range.first, w.range.last);
+		dmo_store_make_refs(st, v, parity, w.range.first, w.range.last);
 		dmo_range_unlock(st, &w.range);
 		cond_resched();
 	}
+}
+
+void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
+{
+	u32 errors;
+	bool done;
+
+	/* @reship stays set meanwhile, so that a good flush takes nothing out of the maps */
+	do {
+		errors = READ_ONCE(v->flush_errors);
+		reship_zones(st, v);
+		spin_lock_irq(&v->flush_lock);
+		done = errors == v->flush_errors;
+		if (done)
+			v->reship = false;
+		spin_unlock_irq(&v->flush_lock);
+	} while (!done);
 }
 
 /* ---- size ---- */

@@ -31,7 +31,8 @@
  * units and are never slept for in map(): the holder-to-be is called back.
  *
  * Lock order: stripe->lock is innermost and taken with interrupts disabled
- * (bio completions take it). No other lock is taken inside.
+ * (bio completions take it). Inside it nothing is taken but a wait queue's lock, to
+ * wake the cycle thread.
  */
 #ifndef DMO_CHUNK_H
 #define DMO_CHUNK_H
@@ -99,7 +100,9 @@ struct dmo_vol {
 	spinlock_t flush_lock;	/* irq-safe, innermost */
 	u8 cur;
 	bool flushing;
-	bool reship;		/* a flush failed: dmo_store_reship() is due */
+	bool reship;		/* a flush failed: dmo_store_reship() is due; until it is done
+				 * nothing is taken out of @unflushed */
+	u32 flush_errors;
 	struct dmo_vol_stats __percpu *stats;
 };
 
@@ -114,6 +117,7 @@ struct dmo_store {
 	u64 fixed;			/* bytes: bitmaps and heads */
 	atomic64_t used;		/* bytes of slots and pages */
 	atomic64_t slots[2], zeroes[2], refs[2];
+	ktime_t since[2];		/* when the chunk got its first block; for the lag */
 	u64 kick_slots;			/* slots at which @kick is called */
 	void (*kick)(struct dmo_store *st);	/* any context: size or memory needs attention */
 	void *owner;
@@ -129,7 +133,7 @@ struct dmo_range {
 	struct list_head node;
 	u64 first, last;	/* blocks, inclusive, unit-aligned */
 	u16 vol;
-	u16 blockers;		/* earlier overlapping ones still in the list */
+	u32 blockers;		/* earlier overlapping ones still in the list */
 	void (*granted)(struct dmo_range *r);
 };
 
@@ -154,6 +158,8 @@ void dmo_chunk_exit(void);
 struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u64 budget,
 				   u64 seq, bool full, char *why);
 void dmo_store_destroy(struct dmo_store *st);
+/** dmo_store_unit - log2 of blocks a reference would cover with this budget, or -ENOSPC, @why */
+int dmo_store_unit(const struct dmo_volume_info *info, u32 nr, u64 budget, char *why);
 
 struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block);
 
@@ -231,7 +237,8 @@ void dmo_store_resend(struct dmo_store *st);
 void dmo_store_full(struct dmo_store *st);
 
 /** dmo_store_reship - after a failed flush of @v: all that was written since the last good
- * one becomes references of the active chunk. Context: process.
+ * one becomes references of the active chunk. There is no older chunk: a write that waits for
+ * a merge has its block lock. Context: process.
  */
 void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 

@@ -23,7 +23,11 @@ void dmo_cycle_switch(struct dmo_cycle *c, u64 seq)
 {
 	unsigned int new = c->idx ^ 1;
 
-	WARN_ON_ONCE(!dmo_cycle_drained(c, new));
+	/*
+	 * The new parity has drained, but a writer that saw it active long ago may count
+	 * itself in just now. It will find it active, or leave; the sums don't tell
+	 * it from one that was forgotten.
+	 */
 	WRITE_ONCE(c->seq[new], seq);
 	smp_wmb(); /* seq before idx; pairs with smp_mb() in dmo_cycle_enter() */
 	WRITE_ONCE(c->idx, new);

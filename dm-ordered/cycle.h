@@ -32,26 +32,6 @@ int dmo_cycle_init(struct dmo_cycle *c, u64 seq);
 void dmo_cycle_destroy(struct dmo_cycle *c);
 
 /**
- * dmo_cycle_enter - count a write into the active chunk
- * Context: any. Call after the last point where map() may refuse the bio: dm
- * core skips end_io then and the count would leak.
- * Return: parity to hand to dmo_cycle_exit().
- */
-static inline unsigned int dmo_cycle_enter(struct dmo_cycle *c)
-{
-	unsigned int idx;
-
-	for (;;) {
-		idx = READ_ONCE(c->idx);
-		this_cpu_inc(c->cpu->in[idx]);
-		smp_mb(); /* pairs with dmo_cycle_switch() */
-		if (likely(READ_ONCE(c->idx) == idx))
-			return idx;
-		this_cpu_inc(c->cpu->out[idx]);
-	}
-}
-
-/**
  * dmo_cycle_exit - count a write out of its chunk
  * Context: any, also hard irq.
  * Return: true if the chunk is no longer active: its drain may be waited for.
@@ -62,6 +42,28 @@ static inline bool dmo_cycle_exit(struct dmo_cycle *c, unsigned int idx)
 	this_cpu_inc(c->cpu->out[idx]);
 	smp_mb(); /* pairs with dmo_cycle_switch(): store out, load idx */
 	return READ_ONCE(c->idx) != idx;
+}
+
+/**
+ * dmo_cycle_enter - count a write into the active chunk
+ * @left: set if the write was in an older chunk on the way and left it: the drain of that
+ *	may be waited for
+ * Context: any. Call after the last point where map() may refuse the bio: dm
+ * core skips end_io then and the count would leak.
+ * Return: parity to hand to dmo_cycle_exit().
+ */
+static inline unsigned int dmo_cycle_enter(struct dmo_cycle *c, bool *left)
+{
+	unsigned int idx;
+
+	for (;;) {
+		idx = READ_ONCE(c->idx);
+		this_cpu_inc(c->cpu->in[idx]);
+		smp_mb(); /* pairs with dmo_cycle_switch() */
+		if (likely(READ_ONCE(c->idx) == idx))
+			return idx;
+		*left |= dmo_cycle_exit(c, idx);
+	}
 }
 
 /**

@@ -66,7 +66,7 @@ void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char
 	bool wait;
 
 	spin_lock_irq(&p->lock);
-	wait = p->older != DMO_CHUNK_NONE;
+	wait = p->older != DMO_CHUNK_NONE || p->merging;
 	if (wait) {
 		list_add_tail(&io->wait, &p->merge_waiters);
 		if (!p->merge_wanted)
@@ -113,9 +113,9 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 	cut = p->older_cut = (struct dmo_cut){ p->epoch, seq };
 	p->older_flags = flags;
 	p->last_sent = false;
+	p->store->since[active_parity(p) ^ 1] = ktime_get();
 	dmo_cycle_switch(c, seq + 1);
 	p->older_ns = ktime_get_real_ns();
-	p->older_time = ktime_get();
 	step_older(p, DMO_CHUNK_EV_CUT);
 	p->cut = cut;
 	p->last_switch = jiffies;
@@ -138,6 +138,7 @@ static void merge_older(struct dmo_primary *p, const char *why)
 		return;		/* COMPLETE came first */
 	}
 	step_older(p, DMO_CHUNK_EV_MERGED);
+	p->merging = true;
 	cut = p->older_cut;
 	up = p->up;
 	p->drop_pending = up;
@@ -145,6 +146,9 @@ static void merge_older(struct dmo_primary *p, const char *why)
 		p->direct = DMO_DIRECT_OFF;
 	spin_unlock_irq(&p->lock);
 	dmo_store_merge(p->store);
+	spin_lock_irq(&p->lock);
+	p->merging = false;
+	spin_unlock_irq(&p->lock);
 	release_waiters(p);
 	if (up)
 		p->ops->post(p->owner, DMO_FRAME_DROP, cut, 0);
@@ -161,7 +165,7 @@ static void complete_older(struct dmo_primary *p)
 	cut = p->older_cut;
 	p->complete = cut;
 	p->complete_ns = p->older_ns;
-	p->complete_time = p->older_time;
+	p->complete_since = p->store->since[active_parity(p) ^ 1];
 	finished = p->older_flags & DMO_LASTF_END_OF_COPY;
 	if (finished) {
 		p->direct = DMO_DIRECT_OFF;
@@ -313,15 +317,13 @@ static void link_established(struct dmo_primary *p)
 	}
 
 	spin_lock_irq(&p->lock);
-	if (!p->based) {
+	/* it fits, so what is tracked holds against this boundary */
+	if (!reached)
 		p->complete = boundary;
-		if (p->rel == DMO_REL_EQUAL)
-			p->based = true;
-	}
+	if (p->rel == DMO_REL_EQUAL)
+		p->based = true;
 	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(p->peer_committed, boundary) < 0 &&
 		 !reached;
-	p->committed = p->peer_committed;
-	p->restored = p->peer_restored;
 	p->up = true;
 	p->ship_gen++;
 	spin_unlock_irq(&p->lock);
@@ -341,7 +343,9 @@ void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 	p->peer_chunk_max = peer->chunk_max;
 	p->peer_complete = peer->complete;
 	p->peer_committed = peer->committed;
-	p->peer_restored = peer->restored;
+	/* here, since frames may follow before the cycle thread looks */
+	p->committed = peer->committed;
+	p->restored = peer->restored;
 	p->link_new = true;
 	spin_unlock_irq(&p->lock);
 	dmo_primary_kick(p);
@@ -399,14 +403,15 @@ static u32 maybe_switch(struct dmo_primary *p)
 	struct dmo_store *st = p->store;
 	u8 parity = active_parity(p);
 	unsigned long due;
-	u64 bytes;
+	u64 bytes, early;
 
 	if (!p->up || p->drop_pending)
 		return IDLE_MS;
+	early = READ_ONCE(p->ship.ring_bytes);
 	switch (p->direct) {
 	case DMO_DIRECT_SYNCED:
 		end_pass(p);
-		return IDLE_MS;
+		return 0;
 	case DMO_DIRECT_OFF:
 		break;
 	case DMO_DIRECT_RUN:
@@ -425,7 +430,8 @@ static u32 maybe_switch(struct dmo_primary *p)
 	due = p->last_switch + msecs_to_jiffies(READ_ONCE(p->cycle_ms));
 	if (time_before(jiffies, due) && !p->switch_wanted && bytes < p->peer_chunk_max / 4)
 		return jiffies_to_msecs(due - jiffies);
-	if (bytes > p->peer_chunk_max) {
+	/* early data of merged chunks is in the peer's ring already */
+	if (bytes + early > p->peer_chunk_max) {
 		begin_direct(p, "the chunk is larger than the secondary's journal: direct copy");
 		return IDLE_MS;
 	}
@@ -435,14 +441,19 @@ static u32 maybe_switch(struct dmo_primary *p)
 	return 0;
 }
 
-static void handle_errors(struct dmo_primary *p)
+static void handle_write_error(struct dmo_primary *p)
 {
-	u32 i;
-
 	if (test_and_clear_bit(DMO_PF_WRITE_ERROR, &p->flags))
 		dmo_primary_error(p, p->error_vol,
 				  "volume %u: a write to the data device failed; what the disk holds will be shipped",
 				  p->error_vol);
+}
+
+/* There is no older chunk; else a write that waits for its merge could hold a block lock. */
+static void handle_flush_error(struct dmo_primary *p)
+{
+	u32 i;
+
 	if (!test_and_clear_bit(DMO_PF_FLUSH_ERROR, &p->flags))
 		return;
 	for (i = 0; i < p->store->nr_vols; i++) {
@@ -463,7 +474,7 @@ static u32 step(struct dmo_primary *p)
 	u64 budget = READ_ONCE(st->budget) - st->fixed;
 	bool gone, older;
 
-	handle_errors(p);
+	handle_write_error(p);
 	if (atomic64_read(&st->used) > budget - budget / 16)
 		dmo_store_demote(st, budget - budget / 8);
 	spin_lock_irq(&p->lock);
@@ -472,6 +483,8 @@ static u32 step(struct dmo_primary *p)
 	if (gone)
 		link_lost(p);
 	older = work_on_older(p);
+	if (!older)
+		handle_flush_error(p);
 	if (READ_ONCE(p->link_new) && READ_ONCE(p->older) != DMO_CHUNK_DRAINING) {
 		link_established(p);
 		return 0;
@@ -484,7 +497,8 @@ static u32 step(struct dmo_primary *p)
 static int cycle_thread(void *data)
 {
 	struct dmo_primary *p = data;
-	unsigned int noio = memalloc_noio_save();
+	/* host writes, and so writeback, may wait for a merge: memory from the reserves if need be */
+	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
 	u32 ms = 0;
 
 	while (!kthread_should_stop()) {
@@ -496,6 +510,7 @@ static int cycle_thread(void *data)
 		ms = step(p);
 		cond_resched();
 	}
+	memalloc_noreclaim_restore(noreclaim);
 	memalloc_noio_restore(noio);
 	return 0;
 }
@@ -543,17 +558,38 @@ static void got_direct_ready(struct dmo_primary *p, u64 copy)
 	p->ship_gen++;
 }
 
-static bool got_committed(struct dmo_primary *p, struct dmo_cut tag)
+/* A peer can't have committed what was never complete, nor restored what isn't committed. */
+static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, char *why)
 {
+	if (dmo_cut_cmp(tag, most) <= 0)
+		return 0;
+	snprintf(why, DMO_REASON_LEN, "%s(%llu,%llu) is beyond (%llu,%llu)", what, tag.epoch, tag.n,
+		 most.epoch, most.n);
+	return -EPROTO;
+}
+
+static int got_committed(struct dmo_primary *p, struct dmo_cut tag, bool *news, char *why)
+{
+	int r = check_tag("COMMITTED", tag, p->complete, why);
+
 	lockdep_assert_held(&p->lock);
-	if (dmo_cut_cmp(tag, p->committed) <= 0)
-		return false;
+	if (r || dmo_cut_cmp(tag, p->committed) <= 0)
+		return r;
 	p->committed = tag;
-	if (!dmo_cut_cmp(tag, p->complete)) {
+	if (!dmo_cut_cmp(tag, p->complete))
 		p->committed_ns = p->complete_ns;
-		p->committed_time = p->complete_time;
-	}
-	return true;
+	*news = true;
+	return 0;
+}
+
+static int got_restored(struct dmo_primary *p, struct dmo_cut tag, char *why)
+{
+	int r = check_tag("RESTORED", tag, p->committed, why);
+
+	lockdep_assert_held(&p->lock);
+	if (!r && dmo_cut_cmp(tag, p->restored) > 0)
+		p->restored = tag;
+	return r;
 }
 
 int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
@@ -567,12 +603,11 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 		r = got_complete(p, h->tag, why);
 		break;
 	case DMO_FRAME_COMMITTED:
-		committed = got_committed(p, h->tag);
+		r = got_committed(p, h->tag, &committed, why);
 		kick = false;
 		break;
 	case DMO_FRAME_RESTORED:
-		if (dmo_cut_cmp(h->tag, p->restored) > 0)
-			p->restored = h->tag;
+		r = got_restored(p, h->tag, why);
 		kick = false;
 		break;
 	case DMO_FRAME_DROPPED:
@@ -671,10 +706,25 @@ static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_sta
 	}
 }
 
+/* Age of the oldest write that is not committed: what a loss of this site now would cost. */
+static u64 lag(struct dmo_primary *p, u8 parity)
+{
+	ktime_t since;
+
+	if (dmo_cut_cmp(p->committed, p->complete) < 0)
+		since = p->complete_since;
+	else if (p->older != DMO_CHUNK_NONE)
+		since = p->store->since[parity ^ 1];
+	else if (!dmo_store_empty(p->store, parity))
+		since = p->store->since[parity];
+	else
+		return 0;
+	return max_t(s64, ktime_ms_delta(ktime_get(), since), 0);
+}
+
 void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
 {
 	struct dmo_store *st = p->store;
-	bool behind;
 	u8 parity;
 
 	memset(s, 0, sizeof(*s));
@@ -698,10 +748,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	if (s->copying && st->nr_vols)
 		s->copy_left = (s->active.refs + s->older.refs) << (st->vols[0].unit_shift +
 								    DMO_BLOCK_SHIFT);
-	behind = p->older != DMO_CHUNK_NONE || !dmo_store_empty(st, parity) ||
-		 dmo_cut_cmp(p->committed, p->complete) < 0;
-	if (behind)
-		s->lag_ms = ktime_ms_delta(ktime_get(), p->committed_time);
+	s->lag_ms = lag(p, parity);
 	block_status(p, sending, s);
 	strscpy(s->why, p->why, sizeof(s->why));
 	spin_unlock_irq(&p->lock);
@@ -766,7 +813,6 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->activation = get_random_u64() | 1;
 	p->cut = m->st.newest;
 	p->last_switch = jiffies;
-	p->committed_time = ktime_get();
 	init_rwsem(&p->active_sem);
 	spin_lock_init(&p->lock);
 	init_waitqueue_head(&p->wait);

@@ -43,6 +43,7 @@ struct dmo_window {
 struct dmo_ship {
 	u64 records, descs;
 	u32 csum;
+	u64 ring_bytes;		/* what they take in the peer's ring; the cycle thread reads it */
 	u64 gen;		/* p->ship_gen this walk belongs to */
 	u32 stripe;
 	u32 vol;
@@ -53,7 +54,7 @@ struct dmo_ship {
 	struct page **own;	/* pages for blocks read from the disk */
 	struct bio_vec *bvec;	/* 4 a block */
 	struct dmo_slot *copy;	/* of slots taken, DMO_WIRE_MAX_DESC */
-	u32 nr, nr_bvec, data_len;
+	u32 nr, nr_bvec, data_len, data_blocks;
 	u32 nr_own;		/* pages of @own in use */
 };
 
@@ -94,11 +95,11 @@ struct dmo_primary {
 	struct dmo_cut older_cut;
 	u32 older_flags;		/* DMO_LASTF_* */
 	u64 older_ns;			/* wall clock of its cut */
-	ktime_t older_time;
 	bool last_sent;			/* LAST of it went out on this link */
 	u64 ship_gen;			/* changes when what is to be shipped changes */
 	unsigned long older_since;	/* jiffies of the last state change */
 	/* merge */
+	bool merging;			/* the older chunk is gone from @older, not yet from the store */
 	bool merge_wanted;
 	char merge_why[96];
 	struct list_head merge_waiters;	/* struct dmo_io */
@@ -109,7 +110,7 @@ struct dmo_primary {
 	enum dmo_relation rel;
 	u32 peer_flags;
 	u64 peer_copy_id, peer_epoch, peer_chunk_max;
-	struct dmo_cut peer_complete, peer_committed, peer_restored;
+	struct dmo_cut peer_complete, peer_committed;
 	bool based;			/* what is tracked holds against one peer's state only: one
 					 * that stands at @complete or @last_cut_sent, or is in
 					 * the middle of this activation's direct copy */
@@ -118,7 +119,7 @@ struct dmo_primary {
 	/* results */
 	struct dmo_cut cut, complete, committed, restored, last_cut_sent;
 	u64 complete_ns, committed_ns;
-	ktime_t complete_time, committed_time;
+	ktime_t complete_since;		/* when the chunk that is COMPLETE got its first block */
 	/* direct mode */
 	enum dmo_direct direct;
 	unsigned long direct_since;

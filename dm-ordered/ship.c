@@ -73,6 +73,7 @@ static void reset_totals(struct dmo_ship *sh)
 	sh->records = 0;
 	sh->descs = 0;
 	sh->csum = 0;
+	sh->ring_bytes = 0;
 }
 
 void dmo_ship_reset(struct dmo_primary *p)
@@ -118,6 +119,7 @@ static void batch_begin(struct dmo_ship *sh)
 	sh->nr_bvec = 0;
 	sh->data_len = 0;
 	sh->nr_own = 0;
+	sh->data_blocks = 0;
 }
 
 static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block)
@@ -162,6 +164,7 @@ static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *pag
 		sh->data_len += (to - from) * DMO_SECTOR;
 	}
 	sh->page[sh->nr++] = page;
+	sh->data_blocks++;
 }
 
 static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char *why)
@@ -174,6 +177,7 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 			  sh->data_len, why);
 	if (!r && type == DMO_FRAME_DATA) {
 		sh->records++;
+		sh->ring_bytes += (1 + sh->data_blocks) * DMO_BLOCK;
 		sh->descs += sh->nr;
 		sh->csum = dmo_crc(sh->csum, sh->desc, len);
 	}
@@ -361,7 +365,7 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 		if (sh->nr_own == DMO_WIRE_MAX_DESC)
 			break;
 	}
-	if (!p->active)
+	if (!p->active && next_run(p, old, DMO_WIRE_MAX_DESC))
 		r = -EAGAIN;
 	up_read(&p->active_sem);
 	if (!r)

@@ -133,7 +133,7 @@ static bool prepare(struct dmo_io *io, struct spares *sps, struct bio **local)
 	if (io->zero)
 		return true;
 	*local = bio_alloc_bioset(io->vol->bdev, dmo_io_last(io) - dmo_io_first(io) + 1,
-				  io->bio->bi_opf, GFP_NOWAIT | __GFP_NOWARN, &p->bios);
+				  io->bio->bi_opf & ~(REQ_POLLED | REQ_ALLOC_CACHE), GFP_NOWAIT | __GFP_NOWARN, &p->bios);
 	if (*local)
 		return true;
 none:
@@ -247,6 +247,14 @@ static void local_end(struct bio *local)
 	bio_endio(io->bio);
 }
 
+static void flush_failed(struct dmo_io *io, bool tracked)
+{
+	if (dmo_vol_flush_end(io->vol, tracked, false)) {
+		set_bit(DMO_PF_FLUSH_ERROR, &io->p->flags);
+		dmo_primary_kick(io->p);
+	}
+}
+
 /*
  * A discard is carried out as write-zeroes, unmapping where the device can; what a
  * discard leaves behind depends on the device (R2).
@@ -261,8 +269,11 @@ static void zero_work(struct work_struct *work)
 	if (bio_op(bio) == REQ_OP_WRITE_ZEROES && (bio->bi_opf & REQ_NOUNMAP))
 		flags = BLKDEV_ZERO_NOUNMAP;
 	r = blkdev_issue_zeroout(io->vol->bdev, io->sector, io->nr, GFP_NOIO, flags);
-	if (!r && (bio->bi_opf & REQ_FUA))
+	if (!r && (bio->bi_opf & REQ_FUA)) {
 		r = blkdev_issue_flush(io->vol->bdev);
+		if (r)
+			flush_failed(io, false);
+	}
 	bio->bi_status = errno_to_blk_status(r);
 	bio_endio(bio);
 }
@@ -280,7 +291,7 @@ static void write_start(struct dmo_io *io)
 	struct dmo_store *st = p->store;
 	struct bio *bio = io->bio, *local;
 	struct spares sps;
-	bool slots;
+	bool slots, left = false;
 
 	for (;;) {
 		if (dmo_write_needs_copyout(io, dmo_cycle_active(&st->cycle) ^ 1)) {
@@ -288,7 +299,9 @@ static void write_start(struct dmo_io *io)
 			return;
 		}
 		slots = prepare(io, &sps, &local);
-		io->parity = dmo_cycle_enter(&st->cycle);
+		io->parity = dmo_cycle_enter(&st->cycle, &left);
+		if (unlikely(left))
+			dmo_primary_kick(p);
 		/* what was the active chunk may be the older one by now */
 		if (likely(!dmo_write_needs_copyout(io, io->parity ^ 1)))
 			break;
@@ -380,10 +393,10 @@ void dmo_primary_end(struct dmo_io *io, blk_status_t status)
 	struct dmo_primary *p = io->p;
 
 	if (io->kind == DMO_IO_FLUSH) {
-		if (dmo_vol_flush_end(io->vol, io->tracked, !status)) {
-			set_bit(DMO_PF_FLUSH_ERROR, &p->flags);
-			dmo_primary_kick(p);
-		}
+		if (unlikely(status))
+			flush_failed(io, io->tracked);
+		else
+			dmo_vol_flush_end(io->vol, io->tracked, true);
 		return;
 	}
 	if (unlikely(status)) {
