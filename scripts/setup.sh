@@ -19,7 +19,7 @@ packages=(
 	qemu-system-x86 qemu-utils busybox-static iproute2 nftables dmsetup e2fsprogs xfsprogs fio
 	procps util-linux jq
 )
-[ "${1:-}" != demo ] || packages+=(postgresql-15 sqlite3)
+[ "${1:-}" != demo ] || packages+=(postgresql-15)
 
 missing=()
 for p in "${packages[@]}"; do
