@@ -180,6 +180,11 @@ int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, c
 				  "frame %llu, %s: data is %u bytes, expected at most %u in steps of 512: %s",
 				  expect, dmo_frame_name(h->type), h->data_len, max_data, bad_peer);
 	h->tag = cut_decode(&d->tag);
+	if (h->tag.epoch > DMO_WIRE_MAX_EPOCH)
+		return dmo_refuse(why, -EPROTO,
+				  "frame %llu, %s: epoch of the tag is %llu, expected at most %llu: %s",
+				  expect, dmo_frame_name(h->type), h->tag.epoch, DMO_WIRE_MAX_EPOCH,
+				  bad_peer);
 	h->arg = le64_to_cpu(d->arg);
 	return 0;
 }
@@ -372,6 +377,25 @@ static int check_hello_volume(const struct dmo_hello *h, u32 i, char *why)
 	return 0;
 }
 
+/* Cuts that no secondary can be at, and epochs that leave none above them. */
+static int check_hello_cuts(const struct dmo_hello *h, char *why)
+{
+	u64 epoch = max(h->epoch, h->complete.epoch);
+
+	if (epoch > DMO_WIRE_MAX_EPOCH)
+		return dmo_refuse(why, -EPROTO, "HELLO: epoch is %llu, expected at most %llu: %s",
+				  epoch, DMO_WIRE_MAX_EPOCH, bad_peer);
+	if (h->role != DMO_ROLE_SECONDARY)
+		return 0;
+	if (dmo_cut_cmp(h->committed, h->complete) > 0 ||
+	    dmo_cut_cmp(h->restored, h->committed) > 0)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: restored is %llu.%llu, committed %llu.%llu, complete %llu.%llu, expected none above the next: %s",
+				  h->restored.epoch, h->restored.n, h->committed.epoch,
+				  h->committed.n, h->complete.epoch, h->complete.n, bad_peer);
+	return 0;
+}
+
 int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 {
 	const struct dmo_wire_hello *d = buf;
@@ -430,7 +454,7 @@ int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return check_hello_cuts(h, why);
 }
 
 static const struct dmo_volume_info *hello_volume(const struct dmo_hello *h, u32 id)

@@ -41,6 +41,7 @@
 /* HELLO flags beside DMO_SBF_*: a primary's full copy follows */
 #define DMO_HELLOF_FULL_COPY	(1u << 16)
 #define DMO_WIRE_MAX_DATA	(DMO_WIRE_MAX_DESC * DMO_BLOCK)
+#define DMO_WIRE_MAX_EPOCH	(1ULL << 62)	/* so that no peer can use the epochs up */
 
 enum dmo_frame {
 	DMO_FRAME_HELLO = 1,

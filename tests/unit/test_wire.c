@@ -73,7 +73,7 @@ static void frame_round_trip(void **state)
 				.number = unit_rand(),
 				.payload_len = len,
 				.data_len = carries(types[i].type) ? len / 24 * 4096 : 0,
-				.tag = { unit_rand(), unit_rand() },
+				.tag = { unit_rand() % (DMO_WIRE_MAX_EPOCH + 1), unit_rand() },
 				.arg = unit_rand(),
 			};
 
@@ -605,6 +605,43 @@ static void verdict_of_assumed_equality(void **state)
 }
 
 /* Random frames, and good ones with random damage: refused or not, nothing breaks. */
+/* A peer must not be able to use up the epochs, or claim what can't be. */
+static void impossible_cuts(void **state)
+{
+	static struct dmo_hello h, g;
+	struct dmo_frame_hdr f = { .type = DMO_FRAME_PING, .number = 1 };
+	u8 buf[DMO_WIRE_MAX_PAYLOAD], hdr[DMO_WIRE_HDR];
+	char why[DMO_REASON_LEN];
+
+	f.tag.epoch = DMO_WIRE_MAX_EPOCH;
+	dmo_frame_encode(hdr, &f, NULL);
+	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, why), 0);
+	f.tag.epoch++;
+	dmo_frame_encode(hdr, &f, NULL);
+	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, why), -EPROTO);
+	assert_non_null(strstr(why, "epoch of the tag is 4611686018427387905"));
+
+	h.version_min = 1;
+	h.version_max = 1;
+	h.role = DMO_ROLE_SECONDARY;
+	h.nr_volumes = 1;
+	h.volumes[0] = (struct dmo_volume_info){ .id = 1, .lbs = 512, .sectors = 2048 };
+	h.complete = (struct dmo_cut){ 2, 3 };
+	h.committed = h.complete;
+	h.restored = h.complete;
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), 0);
+	h.restored.n++;
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
+	h.committed.n++;
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
+	assert_non_null(strstr(why, "committed 2.4, complete 2.3"));
+	h.complete.n++;
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), 0);
+	h.epoch = DMO_WIRE_MAX_EPOCH + 1;
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
+	assert_non_null(strstr(why, "epoch is 4611686018427387905"));
+}
+
 static void random_input(void **state)
 {
 	u64 rounds = unit_rounds(20000);
@@ -654,6 +691,7 @@ int main(void)
 		cmocka_unit_test(verdict_of_volumes),
 		cmocka_unit_test(verdict_of_generations),
 		cmocka_unit_test(verdict_of_assumed_equality),
+		cmocka_unit_test(impossible_cuts),
 		cmocka_unit_test(random_input),
 	};
 
