@@ -21,7 +21,7 @@ pmeta() { echo "${S_dev[$1-pm]}"; }
 smeta() { echo "${S_dev[$1-sm]}"; }
 
 # s_disk NAME KIND MIB SITE LBS: make a disk; sets S_dev[NAME]. KIND: loop, null (discards), brd (64 MiB, no discards),
-# power (cut by power_cut NAME, with all disks of SITE), or lin+KIND: under a dm-linear NAME, for
+# power (cut by power_cut NAME, with all disks of SITE, or of S_host if that is set), or lin+KIND: under a dm-linear NAME, for
 # disk_error and disk_flaky, with S_dev[NAME.lower] below it (a power disk NAME.dev).
 s_disk() {
 	local kind=${2#lin+} lower='' dev
@@ -34,11 +34,15 @@ s_disk() {
 	null) dev=$(disk_null "$1.dev" "$3" "blocksize=$5" discard=1) ;;
 	power)	# its name is that of the disk, or of the one below it
 		[ "$kind" = "$2" ] || lower=.dev
-		dev=$(disk_power "$1$lower" "$3" "$4" "$5") ;;
+		dev=$(disk_power "$1$lower" "$3" "${S_host:-$4}" "$5") ;;
 	brd)
 		need_module brd
 		dev=/dev/ram$s_next_brd
-		s_next_brd=$((s_next_brd + 1)) ;;
+		s_next_brd=$((s_next_brd + 1))
+		if [ "$3" != 64 ]; then
+			dmsetup create "$1.ram" --table "0 $(($3 * 2048)) linear $dev 0"
+			dev=/dev/mapper/$1.ram
+		fi ;;
 	*) fail "no disk of kind $2" ;;
 	esac
 	if [ "$kind" != "$2" ]; then
@@ -153,6 +157,13 @@ session_keep_stop() {
 	while read -r pid; do kill "$pid"; wait "$pid" || true; done < "/run/keep-$1.pids"
 }
 
+# session_linked NAME: make a link unless both ends say that there is one.
+session_linked() {
+	if ! s_is "$(pmeta "$1")" link_state up || ! s_is "$(smeta "$1")" link_state up; then
+		session_link "$1"
+	fi
+}
+
 # session_drain NAME [SECONDS]: all that was written is on the secondary's disks.
 session_drain() { check "drain of $1" orderedctl drain "$(pmeta "$1")" --timeout "${2:-60}"; }
 
@@ -227,3 +238,13 @@ load_wait() {
 	load_max_ms=$(sed -n 's/.*max_ms=\([0-9]*\).*/\1/p' <<< "$out")
 }
 load_runs() { kill -0 "$(cat "/run/load-${1##*/}.pid")" 2>/dev/null; }
+
+# session_cuts NAME sec|pri|both|link CUTS SEED [OPTION...]: dmocut (cut.c): a linkless session gets load and cuts, and
+# every boundary is looked at. Says what was hit. Needs disk=power mdisk=power, reads=1, and `ip link set lo up`.
+session_cuts() {
+	local out name=$1; shift
+
+	ip link set lo up
+	out=$(dmocut "$name" "${S_nvol[$name]}" "$@" 2>&1) || fail "$name, $*: $out"
+	say "CUTS $out"
+}

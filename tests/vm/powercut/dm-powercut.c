@@ -8,6 +8,11 @@
  *
  *	dmsetup message <any of them> 0 cut <seed> <percent>
  *
+ * or, in the midst of the work, right behind the <n>th write to one of them
+ * from now on that stays in its cache:
+ *
+ *	dmsetup message <that one> 0 cutafter <n> <seed> <percent>
+ *
  * Of what was written since the last flush (and not with FUA) each block is
  * kept with that probability and else is as it was at the flush. That is what
  * a disk may do, and more than null_blk does, whose cache passes writes to
@@ -18,7 +23,8 @@
  *
  * so that disks can be cut with everything on top of them at work. "failflush
  * <n>" and "failwrite <n>" fail the next n flushes, writes of that one disk.
- * Status: on|off <unflushed blocks> <cuts> <blocks lost so far> <flushes>.
+ * Status: on|off <unflushed blocks> <cuts> <blocks lost so far> <flushes>
+ * <blocks that were unflushed when the power was cut, so far>.
  *
  * There are two images: what reads see, and what survives. One lock for all
  * disks: writers share it, flush and cut exclude them.
@@ -49,11 +55,17 @@ struct disk {
 	bool off;
 	unsigned int fail_flush;
 	unsigned int fail_write;
-	unsigned long cuts, lost, flushes;
+	unsigned long cuts, lost, flushes, caught;
 };
 
 static LIST_HEAD(disks);
 static DECLARE_RWSEM(power);
+
+/* cutafter: one at a time. Under @power. */
+static struct disk *armed;
+static unsigned int armed_left;
+static u64 armed_seed;
+static unsigned int armed_percent;
 
 static void disk_free(struct disk *d)
 {
@@ -115,6 +127,8 @@ static void powercut_dtr(struct dm_target *ti)
 
 	down_write(&power);
 	list_del(&d->list);
+	if (armed == d)
+		armed = NULL;
 	up_write(&power);
 	disk_free(d);
 }
@@ -204,6 +218,52 @@ static blk_status_t do_bio(struct disk *d, struct bio *bio, size_t at)
 	return BLK_STS_OK;
 }
 
+static void cut(struct disk *d, struct rnd_state *rnd, unsigned int percent)
+{
+	size_t b;
+
+	for_each_set_bit(b, d->unflushed, d->blocks) {
+		d->caught++;
+		if (prandom_u32_state(rnd) % 100 < percent) {
+			memcpy(d->durable + b * d->bs, d->seen + b * d->bs, d->bs);
+		} else {
+			memcpy(d->seen + b * d->bs, d->durable + b * d->bs, d->bs);
+			d->lost++;
+		}
+		cond_resched();
+	}
+	bitmap_zero(d->unflushed, d->blocks);
+	d->cuts++;
+}
+
+/* With @power held for writing. */
+static void cut_host(struct disk *self, u64 seed, unsigned int percent)
+{
+	struct rnd_state rnd;
+	struct disk *d;
+
+	prandom_seed_state(&rnd, seed);
+	list_for_each_entry(d, &disks, list) {
+		if (strcmp(d->host, self->host))
+			continue;
+		if (!d->off)
+			cut(d, &rnd, percent);
+		d->off = true;
+	}
+	armed = NULL;
+}
+
+/* A write has gone to the cache: is it the one? */
+static void count_write(struct disk *d)
+{
+	if (READ_ONCE(armed) != d)
+		return;
+	down_write(&power);
+	if (armed == d && !--armed_left)
+		cut_host(d, armed_seed, armed_percent);
+	up_write(&power);
+}
+
 static int powercut_map(struct dm_target *ti, struct bio *bio)
 {
 	size_t at = dm_target_offset(ti, bio->bi_iter.bi_sector) << SECTOR_SHIFT;
@@ -217,26 +277,11 @@ static int powercut_map(struct dm_target *ti, struct bio *bio)
 		down_read(&power);
 		bio->bi_status = do_bio(d, bio, at);
 		up_read(&power);
+		if (op_is_write(bio_op(bio)) && !bio->bi_status)
+			count_write(d);
 	}
 	bio_endio(bio);
 	return DM_MAPIO_SUBMITTED;
-}
-
-static void cut(struct disk *d, struct rnd_state *rnd, unsigned int percent)
-{
-	size_t b;
-
-	for_each_set_bit(b, d->unflushed, d->blocks) {
-		if (prandom_u32_state(rnd) % 100 < percent) {
-			memcpy(d->durable + b * d->bs, d->seen + b * d->bs, d->bs);
-		} else {
-			memcpy(d->seen + b * d->bs, d->durable + b * d->bs, d->bs);
-			d->lost++;
-		}
-		cond_resched();
-	}
-	bitmap_zero(d->unflushed, d->blocks);
-	d->cuts++;
 }
 
 static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
@@ -244,8 +289,6 @@ static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv
 {
 	struct disk *self = ti->private, *d;
 	unsigned int percent, n;
-	struct rnd_state rnd;
-	bool off;
 	u64 seed;
 
 	if (argc == 2 && !strcmp(argv[0], "failflush") && !kstrtouint(argv[1], 0, &n)) {
@@ -261,23 +304,28 @@ static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv
 		return 0;
 	}
 	if (argc == 3 && !strcmp(argv[0], "cut") && !kstrtou64(argv[1], 0, &seed) &&
-	    !kstrtouint(argv[2], 0, &percent))
-		off = true;
-	else if (argc == 1 && !strcmp(argv[0], "on"))
-		off = false;
-	else
-		return -EINVAL;
-
-	if (off)
-		prandom_seed_state(&rnd, seed);
-	down_write(&power);
-	list_for_each_entry(d, &disks, list) {
-		if (strcmp(d->host, self->host))
-			continue;
-		if (off && !d->off)
-			cut(d, &rnd, percent);
-		d->off = off;
+	    !kstrtouint(argv[2], 0, &percent)) {
+		down_write(&power);
+		cut_host(self, seed, percent);
+		up_write(&power);
+		return 0;
 	}
+	if (argc == 4 && !strcmp(argv[0], "cutafter") && !kstrtouint(argv[1], 0, &n) && n &&
+	    !kstrtou64(argv[2], 0, &seed) && !kstrtouint(argv[3], 0, &percent)) {
+		down_write(&power);
+		armed = self;
+		armed_seed = seed;
+		armed_percent = percent;
+		armed_left = n;
+		up_write(&power);
+		return 0;
+	}
+	if (argc != 1 || strcmp(argv[0], "on"))
+		return -EINVAL;
+	down_write(&power);
+	list_for_each_entry(d, &disks, list)
+		if (!strcmp(d->host, self->host))
+			d->off = false;
 	up_write(&power);
 	return 0;
 }
@@ -291,8 +339,9 @@ static void powercut_status(struct dm_target *ti, status_type_t type, unsigned i
 	switch (type) {
 	case STATUSTYPE_INFO:
 		down_read(&power);
-		DMEMIT("%s %d %lu %lu %lu", d->off ? "off" : "on",
-		       bitmap_weight(d->unflushed, d->blocks), d->cuts, d->lost, d->flushes);
+		DMEMIT("%s %d %lu %lu %lu %lu", d->off ? "off" : "on",
+		       bitmap_weight(d->unflushed, d->blocks), d->cuts, d->lost, d->flushes,
+		       d->caught);
 		up_read(&power);
 		break;
 	case STATUSTYPE_TABLE:

@@ -1,0 +1,967 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmocut: pull the plug of one end of a session, or of both, or only the link, again and again while
+ * the host writes, and see each time what the secondary has.
+ *
+ *   dmocut NAME VOLUMES sec|pri|both|link CUTS SEED [OPTION...]		CUTS includes those in recovery
+ *
+ * NAME is a session of session_make (ordered.sh) with disk=power mdisk=power (but for link), allowed to be
+ * read at sec, not linked. All is done from this one process, so that a cut takes a fraction of a second:
+ * dm devices are removed and created again from their own table lines, links are socket pairs.
+ *
+ *   --area KIB	of each volume that a lane writes to (256)
+ *   --pause US	between writes of a lane (0)
+ *   --hits PERCENT	fail if fewer of the cuts (but those in recovery) hit unflushed writes (0)
+ *   --direct 1	cuts may come in the midst of a copy
+ *
+ * The oracle. Each of four lanes writes in a fixed order, scattered over its area of all volumes, one write
+ * at a time, pass after pass, and stamps each sector with the number of the pass. So at any instant
+ * what it has written is a prefix of its order: the first positions bear pass g, the others g - 1. If the
+ * secondary shows anything else, it is torn. How long the prefix must be at least is known from the command
+ * `switch`, whose answer is a cut that covers all that had ended before; at most it is what was issued.
+ *
+ * What is checked after each cut (of the secondary: after recovery from what its disks kept):
+ *   its boundary is not below what the primary was told is COMPLETE, its commit not below what was
+ *   acknowledged or ever reported; it is not INCONSISTENT unless a copy was under way; its volumes
+ *   show one prefix a lane, long enough for that commit, not longer than what was issued.
+ * After a cut of the primary both sides must say that a full copy is due, until it begins.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libdevmapper.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "genl.h"
+
+#define LANES		4
+#define MAX_VOLS	256
+#define MAX_RECORDS	65536
+#define SECTOR		512u
+#define STAMP		0x706d6174532d4f44ull
+#define STALL_US	10000000ull
+
+enum mode { CUT_SEC, CUT_PRI, CUT_BOTH, CUT_LINK };
+
+static const char *name;
+static unsigned int nvol;
+static enum mode mode;
+static uint64_t rng;
+static unsigned int area_kib = 256, pause_us, min_hits, direct_ok;
+
+/* one end of the session */
+static struct end {
+	char letter;
+	uint32_t major, minor;		/* metadata device */
+	char *params[MAX_VOLS];
+	uint64_t len[MAX_VOLS];
+} pri = { .letter = 'p' }, sec = { .letter = 's' };
+
+struct lane {
+	pthread_t thread;
+	unsigned int nr;
+	size_t unit;
+	unsigned int units, stride;
+	uint64_t total;			/* positions: units * nvol */
+	_Atomic uint64_t issued, done;	/* writes */
+	_Atomic bool parked;
+	uint64_t max_us;
+	unsigned char *buf;
+};
+
+static struct lane lanes[LANES];
+static int fds[MAX_VOLS];
+static atomic_bool park, quit;
+static atomic_int write_errors;
+
+/* what each lane had done when a cut was asked for */
+static struct { struct dmo_uapi_cut cut; uint64_t done[LANES]; } records[MAX_RECORDS];
+static unsigned int nr_records;
+
+static struct dmo_uapi_cut floor_committed, floor_complete;
+static struct genl_answer answer;
+
+/* ---- small things ---- */
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("dmocut: ");
+	vprintf(fmt, ap);
+	printf("\n");
+	va_end(ap);
+	fflush(stdout);
+	_exit(1);
+}
+
+static uint64_t rnd(void)
+{
+	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+static int cmp(struct dmo_uapi_cut a, struct dmo_uapi_cut b)
+{
+	if (a.epoch != b.epoch)
+		return a.epoch < b.epoch ? -1 : 1;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+static void raise_to(struct dmo_uapi_cut *f, struct dmo_uapi_cut c)
+{
+	if (cmp(c, *f) > 0)
+		*f = c;
+}
+
+/* ---- device-mapper ---- */
+
+static struct dm_task *dm_begin(int type, const char *dev)
+{
+	struct dm_task *t = dm_task_create(type);
+
+	if (!t || !dm_task_set_name(t, dev))
+		die("no dm task for %s", dev);
+	return t;
+}
+
+static void dm_message(const char *dev, const char *text)
+{
+	struct dm_task *t = dm_begin(DM_DEVICE_TARGET_MSG, dev);
+
+	if (!dm_task_set_sector(t, 0) || !dm_task_set_message(t, text) || !dm_task_run(t))
+		die("message '%s' to %s failed", text, dev);
+	dm_task_destroy(t);
+}
+
+static void dm_line(int type, const char *dev, uint64_t *len, char *text, size_t size)
+{
+	struct dm_task *t = dm_begin(type, dev);
+	char *target = NULL, *params = NULL;
+	uint64_t start;
+
+	if (!dm_task_run(t))
+		die("%s: no table or status", dev);
+	dm_get_next_target(t, NULL, &start, len, &target, &params);
+	if (!params)
+		die("%s has no table", dev);
+	snprintf(text, size, "%s", params);
+	dm_task_destroy(t);
+}
+
+static const char *vol_name(const struct end *e, unsigned int v)
+{
+	static char buf[2][128];
+	static unsigned int which;
+
+	which ^= 1;
+	snprintf(buf[which], sizeof(buf[0]), "%s-%c-%u", name, e->letter, v + 1);
+	return buf[which];
+}
+
+static void learn_tables(struct end *e)
+{
+	char text[512];
+	unsigned int v;
+
+	for (v = 0; v < nvol; v++) {
+		dm_line(DM_DEVICE_TABLE, vol_name(e, v), &e->len[v], text, sizeof(text));
+		e->params[v] = strdup(text);
+		if (sscanf(text, "%*s %u:%u", &e->major, &e->minor) != 2)
+			die("%s: strange table '%s'", vol_name(e, v), text);
+	}
+}
+
+static void remove_volumes(struct end *e, unsigned int n)
+{
+	unsigned int v;
+
+	for (v = 0; v < n; v++) {
+		struct dm_task *t = dm_begin(DM_DEVICE_REMOVE, vol_name(e, v));
+		uint64_t since = now_us();
+
+		if (!dm_task_run(t))
+			die("%s can't be removed: %s", vol_name(e, v), strerror(dm_task_get_errno(t)));
+		dm_task_destroy(t);
+		if (now_us() - since > STALL_US)
+			die("removing %s took %" PRIu64 " ms", vol_name(e, v), (now_us() - since) / 1000);
+	}
+}
+
+static void remove_end(struct end *e)
+{
+	remove_volumes(e, nvol);
+}
+
+/* False when it failed, and nothing is left of it. */
+static bool try_create(struct end *e)
+{
+	unsigned int v;
+	bool ok = true;
+
+	for (v = 0; v < nvol && ok; v++) {
+		struct dm_task *t = dm_begin(DM_DEVICE_CREATE, vol_name(e, v));
+
+		ok = dm_task_add_target(t, 0, e->len[v], "ordered", e->params[v]) &&
+		     dm_task_run(t);
+		dm_task_destroy(t);
+	}
+	if (!ok)
+		remove_volumes(e, v - 1);
+	return ok;
+}
+
+static void create_end(struct end *e)
+{
+	if (!try_create(e))
+		die("side %c can't be created again: the kernel log says why", e->letter);
+}
+
+static void no_log(int level, const char *file, int line, int err, const char *f, ...)
+{
+	(void)level; (void)file; (void)line; (void)err; (void)f;
+}
+
+/* Blocks of the disks NAME-LETTERm (meta) or NAME-LETTERd* caught unflushed by cuts so far. */
+static void disk_counts(char letter, bool meta, uint64_t *caught)
+{
+	unsigned int v, n = meta ? 1 : nvol;
+
+	*caught = 0;
+	for (v = 0; v < n; v++) {
+		unsigned long c;
+		char dev[128], text[256];
+		uint64_t len;
+
+		if (meta)
+			snprintf(dev, sizeof(dev), "%s-%cm", name, letter);
+		else
+			snprintf(dev, sizeof(dev), "%s-%cd%u", name, letter, v + 1);
+		dm_line(DM_DEVICE_STATUS, dev, &len, text, sizeof(text));
+		if (sscanf(text, "%*s %*u %*u %*u %*u %lu", &c) != 1)
+			die("%s: strange status '%s'", dev, text);
+		*caught += c;
+	}
+}
+
+static void power_message(const char *text)
+{
+	char dev[128];
+
+	snprintf(dev, sizeof(dev), "%s-%cm", name, mode == CUT_PRI ? 'p' : 's');
+	dm_message(dev, text);
+}
+
+/* Cut behind some write soon to come, of the journal or of a data device. */
+static void power_arm(unsigned int percent)
+{
+	bool meta = mode != CUT_PRI && rnd() & 1;
+	unsigned int after = 1 + (unsigned int)(rnd() % (meta ? 6 : 1u << (1 + rnd() % 8)));
+	char text[80], dev[128];
+
+	if (meta)
+		snprintf(dev, sizeof(dev), "%s-sm", name);
+	else
+		snprintf(dev, sizeof(dev), "%s-%cd%u", name, mode == CUT_PRI || rnd() % 4 == 0 ?
+			 (mode == CUT_SEC ? 's' : 'p') : 's', (unsigned int)(1 + rnd() % nvol));
+	snprintf(text, sizeof(text), "cutafter %u %" PRIu64 " %u", after, rnd() >> 8, percent);
+	dm_message(dev, text);
+}
+
+static bool power_is_off(void)
+{
+	char text[256], dev[128];
+	uint64_t len;
+
+	snprintf(dev, sizeof(dev), "%s-%cm", name, mode == CUT_PRI ? 'p' : 's');
+	dm_line(DM_DEVICE_STATUS, dev, &len, text, sizeof(text));
+	return !strncmp(text, "off", 3);
+}
+
+/* Of what is unflushed that many of a hundred blocks survive. */
+static unsigned int some_percent(void)
+{
+	static const unsigned int percent[] = { 50, 0, 90, 30 };
+
+	return percent[rnd() % 4];
+}
+
+static void power_off(bool arm, unsigned int ms)
+{
+	uint64_t end = now_us() + ms * 1000;
+	unsigned int percent = some_percent();
+	char text[80];
+
+	if (arm)
+		power_arm(percent);
+	while (ms && !power_is_off() && now_us() < end)
+		usleep(1000);
+	snprintf(text, sizeof(text), "cut %" PRIu64 " %u", rnd() >> 8, percent);
+	power_message(text);
+}
+
+/* ---- the session ---- */
+
+static int ask(const struct end *e, int cmd)
+{
+	struct genl_msg m;
+
+	genl_command(&m, cmd, e->major, e->minor);
+	return genl_talk(&m, &answer);
+}
+
+static void get_status(const struct end *e)
+{
+	if (ask(e, DM_ORDERED_CMD_SESSION_GET))
+		die("no status of %c: %s", e->letter, answer.text);
+}
+
+static const char *reason(void)
+{
+	const char *r = genl_find(answer.attrs, answer.len, DMO_A_REASON, NULL);
+
+	return r ? r : "";
+}
+
+/* A connected pair; every other one is TCP. */
+static void make_pair(int sv[2], bool tcp)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int l;
+
+	if (!tcp) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+			die("socketpair: %s", strerror(errno));
+		return;
+	}
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	if (l < 0 || bind(l, (void *)&a, len) || listen(l, 1) ||
+	    getsockname(l, (void *)&a, &len))
+		die("listen: %s", strerror(errno));
+	sv[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(sv[0], (void *)&a, len))
+		die("connect: %s", strerror(errno));
+	sv[1] = accept(l, NULL, NULL);
+	close(l);
+}
+
+static void attach(const struct end *e, int fd)
+{
+	struct genl_msg m;
+
+	genl_command(&m, DM_ORDERED_CMD_LINK_ATTACH, e->major, e->minor);
+	genl_put32(&m, DMO_A_LINK_FD, (uint32_t)fd);
+	if (genl_talk(&m, &answer))
+		die("%c takes no link: %s", e->letter, answer.text);
+}
+
+static void wait_link(const struct end *e, bool up)
+{
+	uint64_t end = now_us() + 20000000;
+
+	for (;;) {
+		uint32_t state;
+
+		get_status(e);
+		state = genl_get32(&answer, DMO_A_LINK_STATE);
+		if (state == (up ? DMO_LINK_UP : DMO_LINK_NONE))
+			return;
+		if (up && state == DMO_LINK_NONE)
+			die("link of %c ended: %s", e->letter, reason());
+		if (now_us() > end)
+			die("link of %c isn't %s after 20 s", e->letter, up ? "up" : "down");
+		usleep(2000);
+	}
+}
+
+static void link_up(void)
+{
+	static unsigned int nr;
+	int sv[2];
+
+	make_pair(sv, nr++ & 1);
+	attach(&sec, sv[1]);
+	attach(&pri, sv[0]);
+	close(sv[0]);
+	close(sv[1]);
+	wait_link(&pri, true);
+	wait_link(&sec, true);
+}
+
+static void link_away(void)
+{
+	int r = ask(&pri, DM_ORDERED_CMD_LINK_DETACH);
+
+	if (r && r != -ENOTCONN)
+		die("detach: %s", answer.text);
+}
+
+/*
+ * The secondary has a chunk of this primary: a full copy, if one was due, has ended. From here on
+ * INCONSISTENT is a lie, until the primary restarts.
+ */
+static bool synced;
+
+static void wait_synced(void)
+{
+	uint64_t end = now_us() + 60000000;
+
+	for (;;) {
+		struct dmo_uapi_cut c;
+
+		get_status(&sec);
+		c = genl_getcut(&answer, DMO_A_CUT_COMMITTED);
+		if (!(genl_get32(&answer, DMO_A_FLAGS) & DMO_F_INCONSISTENT) &&
+		    cmp(c, floor_committed) > 0 && cmp(c, floor_complete) > 0)
+			break;
+		if (now_us() > end)
+			die("no full copy in 60 s: %s", reason());
+		usleep(3000);
+	}
+	synced = true;
+}
+
+/* ---- the lanes ---- */
+
+static void where(const struct lane *l, uint64_t k, unsigned int *vol, uint64_t *off)
+{
+	*vol = (unsigned int)(k % nvol);
+	*off = (uint64_t)l->nr * area_kib * 1024 + k / nvol * l->stride % l->units * l->unit;
+}
+
+static void stamp(const struct lane *l, uint64_t pass, uint64_t k, void *buf)
+{
+	uint64_t *w = buf;
+	size_t s, i;
+
+	for (s = 0; s < l->unit / SECTOR; s++, w += SECTOR / 8) {
+		w[0] = STAMP;
+		w[1] = (uint64_t)l->nr << 32 | s;
+		w[2] = pass;
+		w[3] = k;
+		for (i = 4; i < SECTOR / 8; i++)
+			w[i] = pass;
+	}
+}
+
+static void *lane_main(void *arg)
+{
+	struct lane *l = arg;
+
+	while (!quit) {
+		uint64_t n = l->issued, k = n % l->total, pass = n / l->total + 1, off, t;
+		unsigned int vol;
+
+		if (park) {
+			l->parked = true;
+			usleep(2000);
+			continue;
+		}
+		l->parked = false;
+		if (park)
+			continue;
+		where(l, k, &vol, &off);
+		stamp(l, pass, k, l->buf);
+		l->issued = n + 1;
+		t = now_us();
+		if (pwrite(fds[vol], l->buf, l->unit, (off_t)off) != (ssize_t)l->unit) {
+			if (mode == CUT_SEC || mode == CUT_LINK)
+				die("a write of lane %u failed: %s", l->nr, strerror(errno));
+			write_errors++;
+			park = true;
+			continue;
+		}
+		t = now_us() - t;
+		if (t > l->max_us)
+			l->max_us = t;
+		l->done = n + 1;
+		if (pause_us)
+			usleep(pause_us);
+	}
+	l->parked = true;
+	return NULL;
+}
+
+static void open_volumes(void)
+{
+	unsigned int v;
+	char path[160];
+
+	for (v = 0; v < nvol; v++) {
+		snprintf(path, sizeof(path), "/dev/mapper/%s", vol_name(&pri, v));
+		fds[v] = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+		if (fds[v] < 0)
+			die("%s: %s", path, strerror(errno));
+	}
+}
+
+static void close_volumes(void)
+{
+	unsigned int v;
+
+	for (v = 0; v < nvol; v++)
+		close(fds[v]);
+}
+
+static void park_lanes(void)
+{
+	uint64_t end = now_us() + STALL_US;
+	unsigned int i;
+
+	park = true;
+	for (i = 0; i < LANES; i++)
+		while (!lanes[i].parked) {
+			if (now_us() > end)
+				die("a write of lane %u hangs", i);
+			usleep(1000);
+		}
+}
+
+static void start_lanes(void)
+{
+	static const size_t units[LANES] = { 4096, 512, 16384, 1024 };
+	unsigned int i;
+
+	for (i = 0; i < LANES; i++) {
+		struct lane *l = &lanes[i];
+
+		l->nr = i;
+		l->unit = units[i];
+		l->units = 32;
+		while (l->units * l->unit > (size_t)area_kib * 1024)
+			l->units /= 2;
+		l->stride = 13;
+		l->total = (uint64_t)l->units * nvol;
+		if (posix_memalign((void **)&l->buf, 4096, l->unit))
+			die("no memory");
+		if (pthread_create(&l->thread, NULL, lane_main, l))
+			die("no thread");
+	}
+}
+
+/* After a cut of the primary nobody knows what its disks kept: each lane writes a whole pass. */
+static void whole_pass(void)
+{
+	uint64_t until[LANES], end = now_us() + 60000000;
+	unsigned int i;
+
+	for (i = 0; i < LANES; i++) {
+		struct lane *l = &lanes[i];
+		uint64_t n = (l->issued + l->total - 1) / l->total * l->total;
+
+		l->done = n;
+		l->issued = n;
+		until[i] = n + l->total;
+	}
+	park = false;
+	for (i = 0; i < LANES; i++)
+		while (lanes[i].done < until[i]) {
+			if (now_us() > end)
+				die("lane %u can't write a pass in 60 s", i);
+			usleep(2000);
+		}
+}
+
+static void take_record(void)
+{
+	unsigned int i;
+
+	if (nr_records == MAX_RECORDS)
+		return;
+	for (i = 0; i < LANES; i++)
+		records[nr_records].done[i] = lanes[i].done;
+	if (ask(&pri, DM_ORDERED_CMD_SWITCH))
+		die("switch: %s", answer.text);
+	records[nr_records].cut = genl_getcut(&answer, DMO_A_CUT);
+	if (nr_records && cmp(records[nr_records].cut, records[nr_records - 1].cut) < 0)
+		die("switch answered an older cut than before");
+	nr_records++;
+}
+
+/* ---- what the secondary shows ---- */
+
+static uint64_t sector_pass(const struct lane *l, const uint64_t *w, uint64_t k, size_t s, bool *bad)
+{
+	size_t i;
+
+	for (i = 0; i < SECTOR / 8 && !w[i]; i++)
+		;
+	if (i == SECTOR / 8)
+		return 0;
+	*bad = w[0] != STAMP || w[1] != ((uint64_t)l->nr << 32 | s) || w[3] != k;
+	for (i = 4; i < SECTOR / 8; i++)
+		*bad |= w[i] != w[2];
+	return w[2];
+}
+
+/* How many writes of the lane are there? Dies when it is not a prefix. */
+static uint64_t prefix(const struct lane *l, unsigned char **area, const char *when)
+{
+	uint64_t k, first = 0, last = 0, prev_end = 0;
+
+	for (k = 0; k < l->total; k++) {
+		uint64_t off, pass = 0, p;
+		unsigned int vol;
+		size_t s;
+
+		where(l, k, &vol, &off);
+		for (s = 0; s < l->unit / SECTOR; s++) {
+			bool bad = false;
+
+			p = sector_pass(l, (const void *)(area[vol] + off + s * SECTOR), k, s, &bad);
+			if (bad)
+				die("%s: volume %u, byte %" PRIu64 ": not what was written there",
+				    when, vol + 1, off + s * SECTOR);
+			if (s && p != pass)
+				die("%s: torn write: volume %u, byte %" PRIu64 ": pass %" PRIu64
+				    ", before it %" PRIu64, when, vol + 1, off + s * SECTOR, p, pass);
+			pass = p;
+		}
+		if (!k) {
+			first = last = pass;
+			prev_end = 1;
+			continue;
+		}
+		if (pass == first && last == first) {
+			prev_end = k + 1;
+			continue;
+		}
+		if (!first || pass + 1 != first)
+			die("%s: torn: lane %u, position %" PRIu64 " of %" PRIu64 " (volume %u, byte %" PRIu64
+			    ") is of pass %" PRIu64 ", position 0 of pass %" PRIu64 ", the one before of %" PRIu64,
+			    when, l->nr, k, l->total, vol + 1, off, pass, first, last);
+		last = pass;
+	}
+	return first ? (first - 1) * l->total + prev_end : 0;
+}
+
+static void check_content(struct dmo_uapi_cut committed, const uint64_t *issued, const char *when)
+{
+	static unsigned char *area[MAX_VOLS];
+	size_t len = (size_t)LANES * area_kib * 1024;
+	unsigned int v, i, r;
+	char path[160];
+
+	for (v = 0; v < nvol; v++) {
+		int fd;
+
+		if (!area[v] && posix_memalign((void **)&area[v], 4096, len))
+			die("no memory");
+		snprintf(path, sizeof(path), "/dev/mapper/%s", vol_name(&sec, v));
+		fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		if (fd < 0 || pread(fd, area[v], len, 0) != (ssize_t)len)
+			die("%s: %s", path, strerror(errno));
+		close(fd);
+	}
+	for (r = nr_records; r && cmp(records[r - 1].cut, committed) > 0; r--)
+		;
+	for (i = 0; i < LANES; i++) {
+		uint64_t n = prefix(&lanes[i], area, when);
+
+		if (r && n < records[r - 1].done[i])
+			die("%s: lane %u: %" PRIu64 " writes are there, but cut %llu.%llu covers %" PRIu64,
+			    when, i, n, records[r - 1].cut.epoch, records[r - 1].cut.n,
+			    records[r - 1].done[i]);
+		if (n > issued[i])
+			die("%s: lane %u: %" PRIu64 " writes are there, only %" PRIu64 " were issued",
+			    when, i, n, issued[i]);
+	}
+}
+
+static bool is_inconsistent(void)
+{
+	bool bad;
+
+	get_status(&sec);
+	bad = genl_get32(&answer, DMO_A_FLAGS) & DMO_F_INCONSISTENT;
+	if (bad && synced)
+		die("the secondary says INCONSISTENT, but no copy was under way: %s", reason());
+	return bad;
+}
+
+/* After a cut, with no link: cuts not below what was said, content a boundary. @what: what was cut */
+static void check_secondary(const char *what, unsigned int nr, const uint64_t *issued)
+{
+	struct dmo_uapi_cut complete, committed, restored;
+	uint64_t end = now_us() + 20000000;
+	char when[64];
+
+	snprintf(when, sizeof(when), "%s %u", what, nr);
+	for (;;) {
+		is_inconsistent();
+		complete = genl_getcut(&answer, DMO_A_CUT_COMPLETE);
+		committed = genl_getcut(&answer, DMO_A_CUT_COMMITTED);
+		restored = genl_getcut(&answer, DMO_A_CUT_RESTORED);
+		if (cmp(committed, floor_committed) < 0)
+			die("%s: went back to %llu.%llu, %llu.%llu was acknowledged as committed", when,
+			    committed.epoch, committed.n, floor_committed.epoch, floor_committed.n);
+		if (cmp(complete, floor_complete) < 0)
+			die("%s: boundary is %llu.%llu, %llu.%llu was acknowledged as complete", when,
+			    complete.epoch, complete.n, floor_complete.epoch, floor_complete.n);
+		if (genl_get32(&answer, DMO_A_STATE) == DMO_STATE_FAILED)
+			die("%s: failed: %s", when, reason());
+		if (!cmp(restored, committed))
+			break;
+		if (now_us() > end)
+			die("%s: no restore in 20 s: %s", when, reason());
+		usleep(1000);
+	}
+	raise_to(&floor_committed, committed);
+	raise_to(&floor_complete, complete);
+	if (!is_inconsistent())
+		check_content(committed, issued, when);
+}
+
+/* ---- cuts ---- */
+
+static unsigned int hits, hit_journal, hit_restore, hit_host, inconsistent_seen, recovery_cuts, recovery_hits;
+
+static void acknowledged(void)
+{
+	get_status(&pri);
+	raise_to(&floor_committed, genl_getcut(&answer, DMO_A_CUT_COMMITTED));
+	if (synced)
+		raise_to(&floor_complete, genl_getcut(&answer, DMO_A_CUT_COMPLETE));
+}
+
+static uint64_t caught_was[3];
+
+static void caught(uint64_t *n)
+{
+	if (mode != CUT_PRI) {
+		disk_counts('s', true, &n[0]);
+		disk_counts('s', false, &n[1]);
+	}
+	if (mode != CUT_SEC)
+		disk_counts('p', false, &n[2]);
+}
+
+static void count_hits(unsigned int *sum)
+{
+	uint64_t is[3] = { 0 };
+
+	caught(is);
+	*sum += memcmp(is, caught_was, sizeof(is)) != 0;
+	hit_journal += is[0] != caught_was[0];
+	hit_restore += is[1] != caught_was[1];
+	hit_host += is[2] != caught_was[2];
+	memcpy(caught_was, is, sizeof(is));
+}
+
+static void cut_power(void)
+{
+	if (mode != CUT_PRI) {
+		get_status(&sec);
+		raise_to(&floor_committed, genl_getcut(&answer, DMO_A_CUT_COMMITTED));
+	}
+	if (rnd() % 16)
+		power_off(true, 500);
+	else
+		power_off(false, 0);
+	count_hits(&hits);
+}
+
+static void issued_now(uint64_t *issued)
+{
+	unsigned int i;
+
+	for (i = 0; i < LANES; i++)
+		issued[i] = lanes[i].issued;
+}
+
+static void restart_secondary(void)
+{
+	remove_end(&sec);
+	while (rnd() % 5 == 0) {	/* a crash in the midst of recovery */
+		power_message("on");
+		power_arm(some_percent());
+		recovery_cuts++;
+		if (try_create(&sec)) {
+			power_off(false, 50);
+			remove_end(&sec);
+		} else {
+			power_off(false, 0);
+		}
+		count_hits(&recovery_hits);
+	}
+	power_message("on");
+	create_end(&sec);
+}
+
+static void check_copy_due(unsigned int nr)
+{
+	get_status(&pri);
+	if (!(genl_get32(&answer, DMO_A_FLAGS) & DMO_F_COPY_PENDING))
+		die("cut %u: the primary restarted and doesn't say that a full copy is due", nr);
+}
+
+/* The primary comes back; before the link the secondary must be as good as it was. */
+static void restart_primary(void)
+{
+	park_lanes();
+	close_volumes();
+	remove_end(&pri);
+	if (mode == CUT_BOTH)
+		remove_end(&sec);
+	power_message("on");
+	create_end(&pri);
+	if (mode == CUT_BOTH)
+		create_end(&sec);
+	open_volumes();
+}
+
+static void one_cut(unsigned int nr)
+{
+	uint64_t end = now_us() + rnd() % 120000, issued[LANES];
+	bool host = mode == CUT_PRI || mode == CUT_BOTH;
+
+	do {
+		take_record();
+		usleep(rnd() % 20000);
+	} while (now_us() < end);
+	if (mode != CUT_LINK)
+		cut_power();
+	issued_now(issued);
+	if (mode == CUT_LINK && rnd() & 1) {
+		ask(&sec, DM_ORDERED_CMD_LINK_DETACH);
+		wait_link(&pri, false);
+	}
+	link_away();
+	if (mode == CUT_LINK)
+		issued_now(issued);
+	acknowledged();
+	if (mode == CUT_SEC)
+		restart_secondary();
+	else if (host)
+		restart_primary();
+	if (mode == CUT_PRI || mode == CUT_LINK)
+		wait_link(&sec, false);
+	check_secondary(mode == CUT_LINK ? "link cut" : "power cut", nr, issued);
+	if (host) {
+		check_copy_due(nr);
+		whole_pass();
+		inconsistent_seen += is_inconsistent();
+		synced = false;
+	}
+	link_up();
+	if (!synced && !(direct_ok && rnd() % 4 == 0))
+		wait_synced();
+}
+
+/* ---- the end ---- */
+
+static void drain(void)
+{
+	uint64_t end = now_us() + 60000000;
+	struct dmo_uapi_cut cut;
+
+	if (!synced)
+		wait_synced();
+	park_lanes();
+	if (ask(&pri, DM_ORDERED_CMD_SWITCH))
+		die("switch: %s", answer.text);
+	cut = genl_getcut(&answer, DMO_A_CUT);
+	for (;;) {
+		get_status(&sec);
+		if (cmp(genl_getcut(&answer, DMO_A_CUT_RESTORED), cut) >= 0)
+			break;
+		if (now_us() > end)
+			die("not drained in 60 s: restored %llu.%llu, wanted %llu.%llu: %s",
+			    genl_getcut(&answer, DMO_A_CUT_RESTORED).epoch,
+			    genl_getcut(&answer, DMO_A_CUT_RESTORED).n, cut.epoch, cut.n, reason());
+		usleep(5000);
+	}
+}
+
+static void options(int argc, char **argv)
+{
+	static const char * const modes[] = { "sec", "pri", "both", "link" };
+	int i;
+
+	if (argc < 6)
+		die("wrong arguments");
+	name = argv[1];
+	nvol = (unsigned int)atoi(argv[2]);
+	for (i = 0; i < 4 && strcmp(argv[3], modes[i]); i++)
+		;
+	mode = (enum mode)i;
+	rng = strtoull(argv[5], NULL, 0);
+	for (i = 6; i + 1 < argc; i += 2) {
+		unsigned int v = (unsigned int)atoi(argv[i + 1]);
+
+		if (!strcmp(argv[i], "--area"))
+			area_kib = v;
+		else if (!strcmp(argv[i], "--pause"))
+			pause_us = v;
+		else if (!strcmp(argv[i], "--hits"))
+			min_hits = v;
+		else if (!strcmp(argv[i], "--direct"))
+			direct_ok = v;
+		else
+			die("no option %s", argv[i]);
+	}
+	if (mode > CUT_LINK || !nvol || nvol > MAX_VOLS)
+		die("wrong arguments");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int cuts = argc > 4 ? (unsigned int)atoi(argv[4]) : 0, i, all;
+	uint64_t since = now_us(), max_us = 0, writes = 0;
+
+	options(argc, argv);
+	dm_udev_set_sync_support(0);
+	dm_log_with_errno_init(no_log);
+	if (genl_resolve())
+		die("no generic netlink family: is the module loaded?");
+	learn_tables(&pri);
+	learn_tables(&sec);
+	open_volumes();
+	start_lanes();
+	link_up();
+	wait_synced();
+	for (i = 1; i + recovery_cuts <= cuts; i++)
+		one_cut(i);
+	all = i - 1;
+	drain();
+	quit = true;
+	for (i = 0; i < LANES; i++) {
+		pthread_join(lanes[i].thread, NULL);
+		writes += lanes[i].done;
+		if (lanes[i].max_us > max_us)
+			max_us = lanes[i].max_us;
+	}
+	close_volumes();
+	printf("cuts=%u hits=%u in_recovery=%u hits=%u journal=%u restore=%u host=%u torn_copies=%u records=%u writes=%"
+	       PRIu64 " max_ms=%" PRIu64 " ms=%" PRIu64 "\n", all, hits, recovery_cuts, recovery_hits,
+	       hit_journal, hit_restore, hit_host, inconsistent_seen, nr_records, writes, max_us / 1000, (now_us() - since) / 1000);
+	if ((mode == CUT_SEC || mode == CUT_LINK) && max_us > STALL_US)
+		die("a write took %" PRIu64 " ms", max_us / 1000);
+	if (hits * 100 < all * min_hits)
+		die("only %u of %u cuts hit something unflushed", hits, all);
+	return 0;
+}

@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Shows: whatever a secondary's disks lose when its power is cut under load, it recovers to a boundary, never to an
+# older one than it acknowledged, and never shows a torn chunk.
+# Kernels: 6.1
+# Machines: 1
+# Limit: 180
+# Mem: 768
+
+. "$DMO_TOP/tests/vm/lib/ordered.sh"
+
+load_module
+session_make a 2 4 disk=power mdisk=power pmeta=8 smeta=8 cycle=15 equal=1
+step "cuts"
+session_cuts a sec "$(long 100 2000)" "$SEED" --hits 80 --pause 300
+session_equal a
+session_remove a
+pass
