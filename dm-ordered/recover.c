@@ -7,6 +7,11 @@
  * LAST or COMMIT is cut off, durably (dmo_journal_drop()). Nothing before the
  * head is changed, so a crash in here is just another beginning.
  *
+ * Was the end that the scan found that of a crash, or damage? A LAST or a COMMIT
+ * is only ever written behind records that are durable. So one behind the end,
+ * whose sequence the running incarnation would come to, proves damage. It is looked for
+ * in the blocks that follow, BEYOND of them at most.
+ *
  * Then the superblock is made to agree, with the ring durable by then:
  *   a complete chunk with END_OF_COPY, but a copy still under way: the crash
  *     came between the two. The copy is at its end.
@@ -22,6 +27,7 @@
 #define DM_MSG_PREFIX "ordered recovery"
 
 #define WINDOW	256u	/* blocks */
+#define BEYOND	65536u	/* blocks: 256 MiB */
 
 /* A scan and its window on the ring. */
 struct scan {
@@ -29,6 +35,8 @@ struct scan {
 	struct dmo_jscan js;
 	/* behind the last LAST or COMMIT; not, as js.good, behind a JUMP: see journal.c */
 	struct dmo_jpos good;
+	struct dmo_jpos end;	/* behind the last record accepted */
+	u64 end_used;		/* blocks from the tail to it */
 	void *header;		/* one block, of the record in hand */
 	void *window;		/* WINDOW blocks */
 	u64 start;
@@ -100,6 +108,8 @@ static int scan_ring(struct scan *sc, char *why)
 		}
 		if (js->at.seq != seq) {	/* accepted */
 			rc = check_record(sc, &rec, why);
+			sc->end = js->at;
+			sc->end_used = js->used;
 			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT)
 				sc->good = js->good;
 		}
@@ -108,6 +118,36 @@ static int scan_ring(struct scan *sc, char *why)
 	if (!rc && next == DMO_JSCAN_NOMEM)
 		rc = dmo_refuse(why, -ENOMEM, "no memory for the journal's scan");
 	return rc;
+}
+
+/* Damage? See the top. @committed: raised to what is found to have been. */
+static void look_beyond(struct scan *sc, struct dmo_cut *committed)
+{
+	struct dmo_journal *j = &sc->s->j;
+	u64 left = min_t(u64, j->size - sc->end_used, BEYOND), pos = sc->end.pos, at = 0;
+	struct dmo_cut newest = { };
+	char why[DMO_REASON_LEN];
+	struct dmo_rec rec;
+
+	for (; left; left--, pos = pos + 1 == j->size ? 0 : pos + 1) {
+		void *p = blocks_at(sc, pos, 1);
+
+		if (!p)
+			break;
+		cond_resched();
+		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, why) ||
+		    rec.seq < sc->end.seq || rec.seq - sc->end.seq >= j->size)
+			continue;
+		if (rec.type == DMO_REC_COMMIT && dmo_cut_cmp(rec.tag, *committed) > 0)
+			*committed = rec.tag;
+		if (rec.type != DMO_REC_LAST || dmo_cut_cmp(rec.tag, newest) <= 0)
+			continue;
+		newest = rec.tag;
+		at = pos;
+	}
+	if (!dmo_cut_is_zero(newest))
+		DMERR("%pg: the journal is damaged (%s): as block %llu tells, it once held complete chunks up to %llu.%llu",
+		      j->m->bdev, sc->js.why, at, newest.epoch, newest.n);
 }
 
 /* The scan's chunks become the journal's boundaries. */
@@ -203,6 +243,7 @@ static int scan_and_settle(struct scan *sc, char *why)
 		return rc;
 	if (dmo_cut_cmp(sc->js.committed, committed) > 0)
 		committed = sc->js.committed;
+	look_beyond(sc, &committed);
 	rc = take_chunks(sc, committed, why);
 	if (!rc)
 		rc = cut_off(sc, why);
@@ -226,6 +267,7 @@ int dmo_recover(struct dmo_secondary *s, char *why)
 		return dmo_refuse(why, -ENOMEM, "no memory for recovery");
 	sc->s = s;
 	sc->good = s->j.tail;
+	sc->end = s->j.tail;
 	sc->header = kmalloc(DMO_BLOCK, GFP_KERNEL);
 	sc->window = kvmalloc(WINDOW * DMO_BLOCK, GFP_KERNEL);
 	dmo_jscan_init(&sc->js, s->m->sb.uuid, s->j.size, s->j.tail);
