@@ -88,7 +88,8 @@ machine_start() {
 		args+=(-netdev "user,id=n1,restrict=on,hostfwd=${machine_forwards[$name]}" -device "virtio-net-pci,netdev=n1")
 	# A host that is busy at the wrong moment must not pass for a broken timer.
 	words=(no_timer_check console=ttyS0 printk.time=1 panic=-1 oops=panic quiet nokaslr slab_nomerge mitigations=off
-	       null_blk.nr_devices=0 brd.rd_nr=8 brd.rd_size=65536 loop.max_loop=0 scsi_mod.scan=sync)
+	       null_blk.nr_devices=0 brd.rd_nr=8 brd.rd_size=65536 loop.max_loop=0 scsi_mod.scan=sync
+	       cryptomgr.notests)	# of its random generators some fail in an emulated machine that is short of time
 	# Without IO-APIC interrupts from ACPI: asking its tables takes a checking kernel half a minute.
 	[ "$MACHINE_KERNEL" != debug ] || words+=(pci=noacpi)
 	# shellcheck disable=SC2206 # words are meant
