@@ -132,7 +132,9 @@ b_complete() {
 	jq -er '.[0].cut_complete.n' "$logs/b/status"
 }
 
-started=$SECONDS first_cut=
+acks() { cat "$logs"/history/* | grep -c ack; }
+
+started=$SECONDS first_cut='' known='' at=0
 while :; do
 	machine_running a || die "site A is gone before its plug was pulled"
 	for pid in "${clients[@]}"; do
@@ -143,13 +145,17 @@ while :; do
 	sleep 0.05
 	read -r lag committed shipping < <(a_says)
 	: "${first_cut:=$committed}"
+	if [ "$committed" != "$known" ]; then
+		known=$committed at=$(acks || true)	# whatever is acknowledged from here on is behind that cut
+	fi
 	[ $((SECONDS - started)) -ge "$DEMO_SECONDS" ] || continue
 	[ $((committed - first_cut)) -ge 5 ] || continue
 	if [ "$lag" -lt 1000 ] || [ "$shipping" = 0 ]; then continue; fi
-	# Look twice: stop the machine, and see whether what it was sending is still not all there.
+	[ $(($(acks || true) - at)) -ge 5 ] || continue
+	# Look twice: stop the machine, and see whether that cut is still all that site B has.
 	machine_pause a
 	read -r lag committed shipping < <(a_says)
-	if [ "$lag" -ge 1000 ] && complete=$(b_complete) && [ "$shipping" -gt "$complete" ]; then
+	if [ "$lag" -ge 1000 ] && complete=$(b_complete) && [ "$complete $shipping" = "$known $((known + 1))" ]; then
 		break
 	fi
 	machine_resume a
