@@ -5,7 +5,7 @@
 # says why; nothing is changed by that, and only those who may can change anything.
 # Kernels: 6.1 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

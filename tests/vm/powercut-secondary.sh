@@ -5,7 +5,7 @@
 # older one than it acknowledged, and never shows a torn chunk.
 # Kernels: 6.1
 # Machines: 1
-# Limit: 180
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

@@ -451,7 +451,6 @@ static void s_commit(void) { simple(DMO_FRAME_COMMIT, tag, 0); }
 static void s_direct(void) { one(); data_frame(DMO_FRAME_DIRECT, 2); out(); }
 static void s_sync(void) { simple(DMO_FRAME_SYNC, no_cut, 1); }
 static void s_begin_zero(void) { simple(DMO_FRAME_DIRECT_BEGIN, no_cut, 0); }
-static void s_begin_late(void) { good_data(); simple(DMO_FRAME_DIRECT_BEGIN, no_cut, 5); }
 static void s_complete(void) { simple(DMO_FRAME_COMPLETE, tag, 0); }
 static void s_committed(void) { simple(DMO_FRAME_COMMITTED, tag, 0); }
 static void s_restored(void) { simple(DMO_FRAME_RESTORED, tag, 0); }
@@ -528,7 +527,6 @@ static const struct frame_case {
 	{ 's', "DIRECT out of mode", s_direct, "DIRECT outside of direct mode" },
 	{ 's', "SYNC out of mode", s_sync, "SYNC outside of direct mode" },
 	{ 's', "DIRECT_BEGIN without an id", s_begin_zero, "copy id is 0" },
-	{ 's', "DIRECT_BEGIN behind DATA", s_begin_late, "frames of a chunk came before it" },
 	{ 's', "COMPLETE", s_complete, "does not take COMPLETE" },
 	{ 's', "COMMITTED", s_committed, "does not take COMMITTED" },
 	{ 's', "RESTORED", s_restored, "does not take RESTORED" },

@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Shows: when the power of both ends is cut at one instant, also in the midst of a copy, the secondary is at a
+# boundary that it had acknowledged or a newer one, or says that it is INCONSISTENT, and only then.
+# Kernels: 6.12
+# Machines: 1
+# Limit: 240
+# Mem: 768
+
+. "$DMO_TOP/tests/vm/lib/ordered.sh"
+
+load_module
+S_host=all
+session_make a 2 8 disk=power mdisk=power pmeta=8 smeta=8 cycle=15
+step "cuts"
+session_cuts a both "$(long 15 300)" "$SEED" --hits 80 --pause 300 --direct 1
+session_equal a
+session_remove a
+pass
