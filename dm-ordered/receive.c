@@ -14,11 +14,8 @@
  * being written, for the restore before a direct copy. Such waits look at
  * dmo_link_ended() every POLL.
  */
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 #include "secondary_priv.h"
-
-#define DM_MSG_PREFIX "ordered receive"
 
 #define POLL	(HZ / 4)
 
@@ -315,9 +312,10 @@ static int on_commit(struct dmo_secondary *s, const struct dmo_frame_hdr *h, cha
 	if (rc)
 		s->ops->event(s->owner, DMO_EVENT_COMMIT, s->j.committed, -1, NULL);
 	rc = dmo_link_post(s->link, DMO_FRAME_COMMITTED, h->tag, 0, NULL, 0);
+	/* not before COMMITTED, but also when it can't be said any more */
+	dmo_restore_kick(s, false);
 	if (rc)
 		return rc;
-	dmo_restore_kick(s, false);
 	/* restored while there was no link: say so now */
 	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
 	if (dmo_cut_cmp(h->tag, restored) <= 0)
