@@ -68,12 +68,9 @@
  * A COMMIT takes one and gives back two or more; at most one JUMP comes between
  * two of them or behind a LAST.
  */
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 #include "journal.h"
 #include "secondary.h"
-
-#define DM_MSG_PREFIX "ordered journal"
 
 #define SEQ_STEP	(1ULL << 40)
 #define SEQ_NEAR	(1ULL << 20)	/* so near the floor it is raised */

@@ -7,10 +7,7 @@
  * scan again (chain, checksums, volumes), and nothing that fails is applied.
  * Between a chunk's DATA records there may be COMMITs, but no JUMP.
  */
-#include <linux/device-mapper.h>
 #include "jwalk.h"
-
-#define DM_MSG_PREFIX "ordered journal"
 
 void dmo_jwalk_init(struct dmo_jwalk *w, struct dmo_journal *j, struct dmo_rpool *pool,
 		    struct dmo_boundary *b)

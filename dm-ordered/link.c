@@ -481,7 +481,7 @@ static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why
 		}
 		if (r == -EAGAIN || r == -EINTR || r == -ERESTARTSYS)
 			continue;
-		if (!r) {
+		if (!r || r == -ECONNRESET) {	/* the latter: we had sent what it never read */
 			snprintf(why, DMO_REASON_LEN, "the peer closed the connection%s",
 				 within ? " in the midst of a frame" : "");
 			return -ECONNRESET;
@@ -640,10 +640,14 @@ static int rx_thread(void *data)
 	unsigned int noio = memalloc_noio_save();
 	char why[DMO_REASON_LEN];
 	u16 words;
+	int rc;
 
 	while (!dmo_link_ended(l)) {
 		why[0] = '\0';
-		if (rx_step(l, why, &words) < 0)
+		rc = rx_step(l, why, &words);
+		if (rc == -ETIMEDOUT)	/* perhaps it can still hear us */
+			words = l->rx_accept ? DMO_FRAME_FAIL : DMO_FRAME_REFUSE;
+		if (rc < 0)
 			link_end(l, why[0] ? why : "receiving failed", words);
 	}
 	memalloc_noio_restore(noio);

@@ -17,11 +17,9 @@
  *
  * There is one worker, never run twice at a time; @restoring tells the others.
  */
-#include <linux/device-mapper.h>
+#include <linux/jiffies.h>
 #include "jwalk.h"
 #include "secondary_priv.h"
-
-#define DM_MSG_PREFIX "ordered restore"
 
 #define RETRY		(3 * HZ)
 #define MAX_CHUNKS	64		/* in one go */
@@ -128,7 +126,6 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 	strscpy(s->why, why, sizeof(s->why));
 	spin_unlock(&s->lock);
 	if (first) {
-		DMERR("%pg: %s", s->m->bdev, why);
 		dmo_journal_cuts(&s->j, NULL, &committed, NULL);
 		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, volume, why);
 	}

@@ -67,7 +67,8 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 	spin_unlock(&s->lock);
 	if (!first)
 		return;
-	DMERR("%pg: %s: the data is INCONSISTENT, a full copy is needed", s->m->bdev, why);
+	/* the text itself is logged with the event */
+	DMERR("%pg: the data is INCONSISTENT, a full copy is needed", s->m->bdev);
 	/* part of a chunk may be on the devices, and its rest can't be had */
 	dmo_sec_set_inconsistent(s, true, 0, false);
 	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
@@ -356,8 +357,11 @@ int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why)
 	rc = dmo_journal_commit(&s->j, s->j.complete);
 	if (rc < 0)
 		return rc;
-	if (rc)
+	if (rc) {
 		s->ops->event(s->owner, DMO_EVENT_COMMIT, s->j.committed, -1, NULL);
+		/* the primary may have sent no COMMIT: it had merged a chunk that was complete */
+		s->ops->post(s->owner, DMO_FRAME_COMMITTED, s->j.committed, 0);
+	}
 	spin_lock(&s->lock);
 	attempts = s->attempts;
 	spin_unlock(&s->lock);
