@@ -95,8 +95,10 @@ dmsetup resume a-s-1
 step "privilege"
 nobody="setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all"
 cp "$(command -v dmonl)" /run/dmonl; chmod 755 /run /run/dmonl
+# shellcheck disable=SC2086 # $nobody is a command with its options
 check "looking is free" $nobody /run/dmonl get "meta=$(stat -c '%Hr:%Lr' "$(readlink -f "$sm")")"
 for c in attach detach switch set promote; do
+	# shellcheck disable=SC2086
 	refused "$c without CAP_NET_ADMIN" "error 1:" $nobody /run/dmonl $c "meta=$(stat -c '%Hr:%Lr' "$(readlink -f "$sm")")" \
 		"$DMO_A_CYCLE_MS=u32:7" fd=unix
 done

@@ -59,7 +59,7 @@ again() {
 for mode in $(long "" "rest load copy load-secondary restore") rest load never-linked copy copy-primary load-secondary restore \
 	    open load copy; do
 	step "$mode"
-	again $mode
+	again "$mode"
 done
 
 step "a module in use stays"
