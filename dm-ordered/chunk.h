@@ -100,8 +100,7 @@ struct dmo_vol {
 	spinlock_t flush_lock;	/* irq-safe, innermost */
 	u8 cur;
 	bool flushing;
-	bool reship;		/* a flush failed: dmo_store_reship() is due; until it is done
-				 * nothing is taken out of @unflushed */
+	bool reship;		/* a flush failed: nothing leaves @unflushed until the reship */
 	u32 flush_errors;
 	struct dmo_vol_stats __percpu *stats;
 };

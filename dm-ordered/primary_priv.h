@@ -111,9 +111,11 @@ struct dmo_primary {
 	u32 peer_flags;
 	u64 peer_copy_id, peer_epoch, peer_chunk_max;
 	struct dmo_cut peer_complete, peer_committed;
-	bool based;			/* what is tracked holds against one peer's state only: one
-					 * that stands at @complete or @last_cut_sent, or is in
-					 * the middle of this activation's direct copy */
+	/*
+	 * What is tracked holds against one peer's state only: one that stands at @complete or
+	 * @last_cut_sent, or is in the middle of this activation's direct copy.
+	 */
+	bool based;
 	bool full;			/* began with, or fell back to, all references */
 	bool link_gone;			/* link lost, cycle thread has not looked yet */
 	/* results */
