@@ -39,7 +39,7 @@ build() {
 	{
 		cat tests/kunit/Kbuild.kunit
 		# shellcheck disable=SC2016 # make expands it
-		printf '%s\n' 'obj-y := $(addprefix dm-ordered/,$(dmo-kunit-core)) $(addprefix tests/,$(dmo-kunit-tests))' \
+		printf '%s\n' 'obj-y := $(addprefix dm-ordered/,$(dmo-kunit-core) $(dmo-kunit-kernel)) $(addprefix tests/,$(dmo-kunit-tests))' \
 			'ccflags-y += -I$(srctree)/$(src)/dm-ordered -I$(srctree)/$(src)/dm-ordered/uapi -Werror -DDMO_KUNIT'
 	} > "$dir/Makefile.new"
 	if cmp -s "$dir/Makefile.new" "$dir/Makefile"; then
@@ -58,8 +58,16 @@ build() {
 	fatal "the User-mode kernel doesn't build"
 }
 
+# Suites with random tests take their seed, and how much to do, from the command line; see random.h.
+args=()
+while read -r f; do
+	f=$(basename "$f" .c)
+	[ -z "${SEED:-}" ] || args+=("$f.seed=$SEED")
+	[ "${LONG:-0}" = 0 ] || args+=("$f.rounds=10")
+done < <(grep -l '"random.h"' tests/kunit/*_test.c)
+
 rc=0
-(cd "$logs" && timeout "${LIMIT:-300}" ./linux mem=512M console=tty kunit.enable=1 kunit_shutdown=halt \
+(cd "$logs" && timeout "${LIMIT:-300}" ./linux mem=512M console=tty kunit.enable=1 kunit_shutdown=halt "${args[@]}" \
 	< /dev/null > output 2>&1) || rc=$?
 tr -d '\r' < "$logs/output" > "$logs/output.txt"
 
