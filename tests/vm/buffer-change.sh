@@ -3,7 +3,7 @@
 #
 # Shows: a host that changes its buffers while writes of them are in flight leaves both ends bit-equal, with the data
 # held in memory (slots) and with references.
-# Kernels: 6.1 6.12
+# Kernels: 6.1
 # Machines: 1
 # Limit: 180
 # Mem: 768

@@ -3,7 +3,7 @@
 #
 # Shows: a chunk larger than the secondary's journal goes in direct mode, with an event, INCONSISTENT until its end
 # and promotion refused meanwhile; and a full journal holds the sender back, not the host.
-# Kernels: 6.1 6.12
+# Kernels: 6.12
 # Machines: 1
 # Limit: 180
 # Mem: 768
