@@ -705,21 +705,19 @@ static void reship_zones(struct dmo_store *st, struct dmo_vol *v)
 	}
 }
 
-void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
+bool dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
 {
-	u32 errors;
+	u32 errors = READ_ONCE(v->flush_errors);
 	bool done;
 
 	/* @reship stays set meanwhile, so that a good flush takes nothing out of the maps */
-	do {
-		errors = READ_ONCE(v->flush_errors);
-		reship_zones(st, v);
-		spin_lock_irq(&v->flush_lock);
-		done = errors == v->flush_errors;
-		if (done)
-			v->reship = false;
-		spin_unlock_irq(&v->flush_lock);
-	} while (!done);
+	reship_zones(st, v);
+	spin_lock_irq(&v->flush_lock);
+	done = errors == v->flush_errors;
+	if (done)
+		v->reship = false;
+	spin_unlock_irq(&v->flush_lock);
+	return done;
 }
 
 /* ---- size ---- */

@@ -238,8 +238,9 @@ void dmo_store_full(struct dmo_store *st);
 /** dmo_store_reship - after a failed flush of @v: all that was written since the last good
  * one becomes references of the active chunk. There is no older chunk: a write that waits for
  * a merge has its block lock. Context: process.
+ * Return: false if a flush failed meanwhile: call again
  */
-void dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
+bool dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 
 /** dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal */
 u64 dmo_store_bytes(struct dmo_store *st, u8 parity);

@@ -464,7 +464,11 @@ static void handle_flush_error(struct dmo_primary *p)
 		dmo_primary_error(p, v->id,
 				  "volume %u: a flush of the data device failed; all written since the last good one is shipped again",
 				  v->id);
-		dmo_store_reship(p->store, v);
+		/* failed again meanwhile: again, but not before what else there is to do */
+		if (!dmo_store_reship(p->store, v)) {
+			set_bit(DMO_PF_FLUSH_ERROR, &p->flags);
+			dmo_primary_kick(p);
+		}
 	}
 }
 

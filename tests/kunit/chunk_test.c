@@ -740,7 +740,9 @@ static void failed_beside_a_good_flush(struct kunit *test)
 
 static int reshipper(void *data)
 {
-	dmo_store_reship(st, &st->vols[0]);
+	/* as the cycle thread does */
+	while (!dmo_store_reship(st, &st->vols[0]))
+		cond_resched();
 	complete(data);
 	return 0;
 }
