@@ -20,6 +20,7 @@
 #include "util.h"
 
 #define MSG_BUF		(256 * 1024)	/* 256 volumes in one message, and to spare */
+#define CMD_RCVBUF	(1024 * 1024)	/* the kernel may allow less */
 #define EVENT_RCVBUF	(4 * 1024 * 1024)
 #define EVENT_QUEUE	64
 
@@ -157,6 +158,8 @@ int knl_open(void)
 	}
 	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	/* beside a session of 256 volumes, 128 KiB of memory, its ack must find room */
+	nl_socket_set_buffer_size(sk, CMD_RCVBUF, 0);
 	cmd_sock = sk;
 	return 0;
 }
