@@ -66,7 +66,8 @@ same "256 volumes are listed" "$(sstat x 'volumes | length')" 256
 for k in 1 2 127 128 255 256; do
 	check "volume $k is equal" cmp "$(pdata x $k)" "$(sdata x $k)"
 done
-refused "a 257th" "256" orderedctl format --role primary --plain --force \
-	$(for ((k = 1; k <= 257; k++)); do echo "--volume $k:1M"; done) "$(pmeta x)"
+vols=()
+for ((k = 1; k <= 257; k++)); do vols+=(--volume "$k:1M"); done
+refused "a 257th" "256" orderedctl format --role primary --plain --force "${vols[@]}" "$(pmeta x)"
 session_remove x
 pass
