@@ -846,6 +846,17 @@ static void secondary_status(struct dmo_session *s, struct dmo_session_status *s
 	st->block_ms = jiffies_to_msecs(jiffies - st->sec.block_since);
 }
 
+/* Not all are active: is every one that isn't just suspended? */
+static bool all_have_tables(struct dmo_session *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->meta->sb.nr_volumes; i++)
+		if (!READ_ONCE(s->vols[i].md))
+			return false;
+	return true;
+}
+
 void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 {
 	struct dmo_super *sb = &s->meta->sb;
@@ -876,7 +887,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 		st->block = DMO_BLOCK_META_ERROR;
 	} else if (s->nr_active != sb->nr_volumes) {
 		st->state = DMO_STATE_INACTIVE;
-		st->block = DMO_BLOCK_INACTIVE;
+		st->block = all_have_tables(s) ? DMO_BLOCK_SUSPENDED : DMO_BLOCK_INACTIVE;
 		st->block_ms = jiffies_to_msecs(jiffies - s->inactive_since);
 	} else if (!st->block && st->link.state != DMO_LINK_UP) {
 		st->block = DMO_BLOCK_NO_LINK;
