@@ -58,10 +58,12 @@ static bool hopeless(const struct ord_session *s)
 	case DMO_BLOCK_NO_LINK:
 	case DMO_BLOCK_INACTIVE:
 	case DMO_BLOCK_SUSPENDED:
-	case DMO_BLOCK_READ_ERROR:
 	case DMO_BLOCK_META_ERROR:
 	case DMO_BLOCK_RESTORE_ERROR:
 		return true;
+	case DMO_BLOCK_READ_ERROR:
+		/* it is tried again each second: it may have been repaired */
+		return s->block_ms >= 3000;
 	default:
 		return false;
 	}
