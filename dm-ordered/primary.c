@@ -299,8 +299,9 @@ static void link_established(struct dmo_primary *p)
 	}
 	spin_unlock_irq(&p->lock);
 
+	/* tags to come must be above a boundary that isn't of this side's making */
 	if (epoch > p->epoch ||
-	    (!p->based && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
+	    (!(fits && p->based) && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
 		if (raise_epoch(p, epoch + 1)) {
 			p->ops->abort(p->owner, "raising the epoch failed: metadata device error");
 			return;
