@@ -68,12 +68,12 @@ static int get_devices(struct dm_target *ti, struct dmo_target *t, const char *d
 
 	r = dm_get_device(ti, data, dm_table_get_mode(ti->table), &t->data);
 	if (r) {
-		ti->error = "data device can't be opened: wrong path, or in use";
+		ti->error = "data device can't be opened: wrong path, in use, or the dm device itself";
 		return r;
 	}
 	r = dm_get_device(ti, meta, dm_table_get_mode(ti->table), &t->meta);
 	if (r) {
-		ti->error = "metadata device can't be opened: wrong path, or in use";
+		ti->error = "metadata device can't be opened: wrong path, in use, or the dm device itself";
 		return r;
 	}
 	if (t->data->bdev == t->meta->bdev) {
