@@ -80,7 +80,7 @@ bad "on a volume of its own" "is volume 1 of the same session" "0 $sectors order
 bad "data is a session's metadata" "is the metadata device of a session" "0 $((4 * 2048)) ordered $m $(smeta a) 1"
 mark
 refused "a table on itself" "" dmsetup load a-p-1 --table "0 $sectors ordered $(pvol a) $m 1"
-log_since | grep -qE "itself|before it is given another|is volume 1" || fail "no reason: $(log_since | tail -n 3)"
+log_since | grep -qE "itself|before it is given another|is volume 1|can't be opened" || fail "no reason: $(log_since | tail -n 3)"
 mark
 refused "another data device by reload" "" dmsetup load a-p-1 --table "0 $sectors ordered $d2 $m 1"
 log_since | grep -q "remove its dm device before it is given another" || fail "no reason: $(log_since | tail -n 3)"
