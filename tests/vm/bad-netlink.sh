@@ -3,7 +3,7 @@
 #
 # Shows: every wrong netlink message and every socket that isn't a connected stream is refused with a text that
 # says why; nothing is changed by that, and only those who may can change anything.
-# Kernels: 6.1 6.12
+# Kernels: 6.1
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -3,7 +3,7 @@
 #
 # Shows: every wrong table line, data device and metadata device is refused with a text that names it, no data device
 # is touched by that, and one damaged copy of the metadata is survived and healed.
-# Kernels: 6.1 6.12
+# Kernels: 6.12
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Shows: sessions removed at rest and in the midst of load, of a copy and of a restore leave nothing behind, ten times.
-# Kernels: 6.1 6.12
+# Kernels: 6.12
 # Machines: 1
 # Limit: 240
 # Mem: 768
