@@ -157,11 +157,16 @@ session_keep_stop() {
 	while read -r pid; do kill "$pid"; wait "$pid" || true; done < "/run/keep-$1.pids"
 }
 
-# session_linked NAME: make a link unless both ends say that there is one.
+# session_linked NAME: make a link unless both ends say that there is one. A handshake is waited for.
 session_linked() {
-	if ! s_is "$(pmeta "$1")" link_state up || ! s_is "$(smeta "$1")" link_state up; then
-		session_link "$1"
-	fi
+	wait_for 20 "a link or none at both ends of $1" s_settled "$1"
+	s_is "$(pmeta "$1")" link_state up || session_link "$1"
+}
+s_settled() {
+	local state
+
+	state=$(status_field "$(pmeta "$1")" link_state)
+	[ "$state" != handshake ] && s_is "$(smeta "$1")" link_state "$state"
 }
 
 # session_drain NAME [SECONDS]: all that was written is on the secondary's disks.
