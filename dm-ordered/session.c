@@ -839,7 +839,7 @@ static void secondary_status(struct dmo_session *s, struct dmo_session_status *s
 		st->state = st->sec.direct ? DMO_STATE_COPYING : DMO_STATE_REPLICATING;
 		if ((peer->flags & DMO_HELLOF_FULL_COPY) && !st->sec.direct &&
 		    !st->sec.inconsistent &&
-		    !dmo_cut_cmp(st->sec.complete, peer->complete))
+		    !dmo_cut_cmp(st->sec.complete, s->own->complete))
 			st->flags |= DMO_F_COPY_PENDING;
 	}
 	st->block = st->sec.block;
