@@ -603,6 +603,13 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	int r = 0;
 
 	spin_lock_irq(&p->lock);
+	/* an answer to nothing: what an old link left must not be taken for it */
+	if (!p->up && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED) {
+		spin_unlock_irq(&p->lock);
+		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u): nothing was asked on this link yet",
+			 dmo_frame_name(h->type), h->type);
+		return -EPROTO;
+	}
 	switch (h->type) {
 	case DMO_FRAME_COMPLETE:
 		r = got_complete(p, h->tag, why);

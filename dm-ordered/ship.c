@@ -246,17 +246,20 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block, int err)
 {
-	unsigned long flags;
+	bool first;
 
-	dmo_primary_error(p, v->id,
-			  "volume %u: block %llu can't be read to be shipped: %d; its cycle waits for it",
-			  v->id, block, err);
-	spin_lock_irqsave(&p->lock, flags);
-	if (!p->read_error)
+	spin_lock_irq(&p->lock);
+	first = !p->read_error;
+	if (first)
 		p->read_error_since = jiffies;
 	p->read_error = true;
 	p->read_retry = jiffies + msecs_to_jiffies(READ_RETRY_MS);
-	spin_unlock_irqrestore(&p->lock, flags);
+	spin_unlock_irq(&p->lock);
+	/* said once, tried again each READ_RETRY_MS */
+	if (first)
+		dmo_primary_error(p, v->id,
+				  "volume %u: block %llu can't be read to be shipped: %d; its cycle waits for it",
+				  v->id, block, err);
 }
 
 /* The next run of referenced blocks within one zone, at most @room of them; 0: none left. */
