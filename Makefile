@@ -17,7 +17,7 @@ dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
 
 .DEFAULT_GOAL := all
 .PHONY: all module module-all module-debug tool install install-module install-tool install-dkms uninstall \
-	check check-unit check-kunit check-vm check-static check-long demo setup clean help
+	check check-unit check-kunit check-vm check-static check-mutants check-long demo setup clean help
 
 help:
 	@echo 'make                 the module for KDIR ($(KDIR)) and orderedctl'
@@ -28,7 +28,8 @@ help:
 	@echo 'make setup           install what building and testing need (Debian 12, root)'
 	@echo 'make check           all tests: check-static check-unit check-kunit check-vm; T=NAME selects,'
 	@echo '                     KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
-	@echo 'make check-long      the same with larger numbers'
+	@echo 'make check-mutants   the product broken on purpose, one thing at a time: is it noticed? (T=NAME)'
+	@echo 'make check-long      all of these with larger numbers'
 	@echo 'make demo            a database on two emulated sites, one of which loses its power'
 	@echo 'make clean           remove what was built (the kernels in the cache stay)'
 
@@ -78,10 +79,10 @@ setup:
 
 check:
 	@tests/run.sh static unit kunit vm
-check-static check-unit check-kunit check-vm: check-%:
+check-static check-unit check-kunit check-vm check-mutants: check-%:
 	@tests/run.sh $*
 check-long:
-	@LONG=1 tests/run.sh static unit kunit vm
+	@LONG=1 tests/run.sh static unit kunit vm mutants
 
 demo:
 	@scripts/setup.sh demo

@@ -49,7 +49,7 @@ run_test() {
 	local -a vars=("SEED=${SEED:-1}")
 
 	for a; do vars+=("$a"); done
-	(cd "$dir" && env "${vars[@]}" tests/run.sh "$part") > "$log" 2>&1 < /dev/null || rc=$?
+	(cd "$dir" && env -u T -u KERNEL -u LONG "${vars[@]}" tests/run.sh "$part") > "$log" 2>&1 < /dev/null || rc=$?
 	if grep -q "doesn't build\|there is no\|isn't built\|nothing was run\|no test was run" "$log"; then
 		return 2
 	fi
