@@ -122,7 +122,8 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 	if (p->switch_seq <= seq)
 		p->switch_wanted = false;
 	spin_unlock_irq(&p->lock);
-	trace_dmo_cut(seq, cut.epoch, cut.n);
+	if (trace_dmo_cut_enabled())
+		trace_dmo_cut(p->meta->bdev->bd_dev, dmo_trace_nr(p), seq, cut.epoch, cut.n);
 	p->ops->event(p->owner, DMO_EVENT_SWITCH, cut, -1, NULL);
 }
 
@@ -190,8 +191,11 @@ static bool work_on_older(struct dmo_primary *p)
 
 	spin_lock_irq(&p->lock);
 	if (p->older == DMO_CHUNK_DRAINING &&
-	    dmo_cycle_drained(&p->store->cycle, active_parity(p) ^ 1))
+	    dmo_cycle_drained(&p->store->cycle, active_parity(p) ^ 1)) {
 		step_older(p, DMO_CHUNK_EV_DRAINED);
+		if (trace_dmo_drained_enabled())
+			trace_dmo_drained(p->meta->bdev->bd_dev, dmo_trace_nr(p), p->older_cut.n);
+	}
 	older = p->older;
 	merge = p->merge_wanted;
 	strscpy(why, p->merge_why, sizeof(why));

@@ -80,6 +80,7 @@ struct dmo_primary {
 	wait_queue_head_t wait;
 	unsigned long flags;		/* DMO_PF_*, atomic */
 	u64 activation;			/* random; names a direct copy of this activation */
+	atomic64_t traced;		/* events, while somebody traces */
 
 	struct rw_semaphore active_sem;
 	bool active;
@@ -147,6 +148,12 @@ void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...) 
 void dmo_write_restart(struct dmo_io *io);		/* in a worker */
 bool dmo_write_needs_copyout(struct dmo_io *io, u8 old);
 int dmo_write_init(void);
+
+/* The number of an event; only if trace_NAME_enabled(). */
+static inline u64 dmo_trace_nr(struct dmo_primary *p)
+{
+	return atomic64_inc_return(&p->traced);
+}
 
 static inline u64 dmo_io_first(const struct dmo_io *io)
 {

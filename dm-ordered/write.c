@@ -318,8 +318,9 @@ static void write_start(struct dmo_io *io)
 	}
 	if (!slots)
 		dmo_store_make_refs(st, io->vol, io->parity, dmo_io_first(io), dmo_io_last(io));
-	trace_dmo_write(io->vol->id, io->sector, io->nr, READ_ONCE(st->cycle.seq[io->parity]),
-			io->zero);
+	if (trace_dmo_write_enabled())
+		trace_dmo_write(p->meta->bdev->bd_dev, dmo_trace_nr(p), io->vol->id, io->sector,
+				io->nr, READ_ONCE(st->cycle.seq[io->parity]), io->zero);
 
 	if (io->zero) {
 		INIT_WORK(&io->work, zero_work);
