@@ -278,6 +278,16 @@ power_on() { dmsetup message "$1" 0 on; }
 # power_fail NAME flush|write N: the next N flushes or writes of disk NAME fail.
 power_fail() { dmsetup message "$1" 0 "fail$2" "$3"; }
 
+# disk_recorded NAME MIB HOST: a disk in memory that writes down what is done to it (dm-recorder.c, which says what
+# /dev/dmo-recorder takes). Prints /dev/mapper/NAME.
+disk_recorded() {
+	need_module dm-mod
+	[ -e /sys/module/dm_recorder ] || insmod "${DMO_POWERCUT%/*}/dm-recorder.ko"
+	dmsetup create "$1" --table "0 $(($2 * 2048)) recorder $3 $1"
+	dmsetup mknodes "$1" > /dev/null 2>&1 || true
+	echo "/dev/mapper/$1"
+}
+
 # disk_linear NAME DEVICE: a dm device over all of DEVICE, whose table a test can change under load
 # (disk_error, disk_flaky, disk_good); prints /dev/mapper/NAME.
 disk_linear() {

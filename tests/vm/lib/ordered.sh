@@ -21,7 +21,7 @@ pmeta() { echo "${S_dev[$1-pm]}"; }
 smeta() { echo "${S_dev[$1-sm]}"; }
 
 # s_disk NAME KIND MIB SITE LBS: make a disk; sets S_dev[NAME]. KIND: loop, null (discards), brd (64 MiB, no discards),
-# power (cut by power_cut NAME, with all disks of SITE, or of S_host if that is set), or lin+KIND: under a dm-linear NAME, for
+# power (cut by power_cut NAME, with all disks of SITE, or of S_host if that is set), rec (disk_recorded), or lin+KIND: under a dm-linear NAME, for
 # disk_error and disk_flaky, with S_dev[NAME.lower] below it (a power disk NAME.dev).
 s_disk() {
 	local kind=${2#lin+} lower='' dev
@@ -35,6 +35,7 @@ s_disk() {
 	power)	# its name is that of the disk, or of the one below it
 		[ "$kind" = "$2" ] || lower=.dev
 		dev=$(disk_power "$1$lower" "$3" "${S_host:-$4}" "$5") ;;
+	rec) dev=$(disk_recorded "$1" "$3" "$4") ;;
 	brd)
 		need_module brd
 		dev=/dev/ram$s_next_brd
