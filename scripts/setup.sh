@@ -14,7 +14,7 @@ packages=(
 	linux-image-amd64 linux-headers-amd64 linux-image-6.12-amd64 linux-headers-6.12-amd64
 	linux-source-6.1
 	# checking
-	libcmocka-dev sparse shellcheck codespell
+	libcmocka-dev sparse shellcheck codespell clang-14 libclang-rt-14-dev llvm-14
 	# the emulated machines and what runs in them
 	qemu-system-x86 qemu-utils busybox-static iproute2 nftables dmsetup e2fsprogs xfsprogs fio
 	procps util-linux jq
