@@ -104,35 +104,14 @@ static inline void why_said(const char *why)
 		must(why[i] >= 0x20 && why[i] < 0x7f, "byte 0x%02x in \"%s\"", (u8)why[i], why);
 }
 
-/* Written anew, not taken from the product: bit by bit. */
-static inline u32 own_crc(u32 crc, const void *buf, size_t n)
-{
-	static u32 table[256];
-	const u8 *p = buf;
-	u32 i, k;
-
-	if (!table[1])
-		for (i = 0; i < 256; i++) {
-			u32 c = i;
-
-			for (k = 0; k < 8; k++)
-				c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1;
-			table[i] = c;
-		}
-	crc = ~crc;
-	while (n--)
-		crc = table[(u8)crc ^ *p++] ^ crc >> 8;
-	return ~crc;
-}
-
 /* Checksum of @n bytes whose checksum field is the four bytes at @at. */
 static inline u32 own_csum(const void *buf, size_t n, size_t at)
 {
 	const u8 zero[4] = { 0 };
-	u32 crc = own_crc(0, buf, at);
+	u32 crc = dmo_crc(0, buf, at);
 
-	crc = own_crc(crc, zero, 4);
-	return own_crc(crc, (const u8 *)buf + at + 4, n - at - 4);
+	crc = dmo_crc(crc, zero, 4);
+	return dmo_crc(crc, (const u8 *)buf + at + 4, n - at - 4);
 }
 
 static inline u64 get_le(const u8 *p, u32 bytes)

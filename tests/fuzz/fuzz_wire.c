@@ -358,7 +358,8 @@ static void try_frame(struct in *in)
 	payload = malloc(len ? len : 1);
 	in_bytes(in, payload, len);
 	put_le(hdr + 4, 0, 4);
-	csum = own_crc(own_crc(0, hdr, 64), payload, len);
+	csum = dmo_crc(0, hdr, 64);
+	csum = len ? dmo_crc(csum, payload, len) : csum;
 	if (how & FIX_CSUM)
 		put_le(d + 4, csum, 4);
 	memset(why, 0x7f, DMO_REASON_LEN);

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The superblock and the state block, both copies of each, as the kernel and
+ * orderedctl read them; and orderedctl's dump of the whole.
+ *
+ * Decoding must accept what is right by a second opinion, written from
+ * Documentation/on-disk-format.rst, and nothing else, with the right kind of
+ * error; what is accepted encodes to the same bytes, but for reserved ones. The
+ * dump must show any device without a crash and without bytes that a terminal
+ * could take for commands, and end with what it promises.
+ *
+ * Input: how (bits HOW_*), size of the device, two superblock headers, two
+ * states, changes of reserved bytes, volumes of both copies. Volumes the input
+ * doesn't hold are zero.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <unistd.h>
+#include "fuzz.h"
+#include "ctl.h"
+#include "metafile.h"
+#include "ondisk.h"
+
+#define SB_USED		344
+#define ST_USED		152
+#define MAX_VOLUME_BYTES	(DMO_MAX_VOLUMES * 64)
+
+enum {
+	HOW_SIGN_SB0 = 1, HOW_SIGN_SB1 = 2, HOW_SIGN_ST0 = 4, HOW_SIGN_ST1 = 8,
+	HOW_MAGIC = 16,
+	HOW_ALIKE = 32,		/* the second copy is the first one, and what is given is XORed */
+	HOW_DUMP = 64, HOW_JOURNAL = 128, HOW_JSON = 256,
+	HOW_FIT = 512,		/* the device is as large as the superblock says */
+	HOW_UUID = 1024,	/* state blocks of the first superblock's session */
+};
+
+static u8 sb_raw[2][DMO_SB_BYTES], st_raw[2][DMO_BLOCK];
+
+/* -- second opinions ------------------------------------------------------- */
+
+typedef unsigned __int128 u128;
+
+static bool all_zero(const u8 *p, size_t n)
+{
+	while (n--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+static u128 bitmap_size(u64 sectors, u64 shift)
+{
+	u128 bits = ((u128)sectors * 512 + ((u128)1 << shift) - 1) >> shift;
+
+	return (bits + 4096 * 8 - 1) / (4096 * 8);
+}
+
+static bool volume_good(const u8 *sb, u32 i)
+{
+	const u8 *v = sb + 4096 + 64 * i;
+	u64 lbs = get_le(v + 4, 4), sectors = get_le(v + 8, 8), bitmap = get_le(v + 16, 8);
+	u64 shift = get_le(v + 24, 4);
+	u128 start = get_le(sb + 144, 8), end = start + get_le(sb + 152, 8), size;
+	u32 j;
+
+	if (get_le(v, 4) > 65535 || (lbs != 512 && lbs != 1024 && lbs != 2048 && lbs != 4096))
+		return false;
+	if (sectors < 2048 || sectors > 1ull << 37 || sectors % (lbs / 512))
+		return false;
+	if (!bitmap != !shift)
+		return false;
+	if (shift && (shift < 12 || shift > 30))
+		return false;
+	size = shift ? bitmap_size(sectors, shift) : 0;
+	if (bitmap && (bitmap < start || bitmap + size > end))
+		return false;
+	for (j = 0; j < i; j++) {
+		const u8 *w = sb + 4096 + 64 * j;
+		u128 other = get_le(w + 16, 8);
+
+		if (get_le(w, 4) == get_le(v, 4))
+			return false;
+		if (bitmap && other && bitmap < other + bitmap_size(get_le(w + 8, 8),
+								    get_le(w + 24, 4)) &&
+		    other < bitmap + size)
+			return false;
+	}
+	return true;
+}
+
+/* What dmo_super_decode() has to return. */
+static int super_verdict(const u8 *sb, u64 dev_blocks)
+{
+	u128 meta = get_le(sb + 136, 8), bm = get_le(sb + 144, 8), bms = get_le(sb + 152, 8);
+	u128 j = get_le(sb + 160, 8), js = get_le(sb + 168, 8), total = 0;
+	u64 nr = get_le(sb + 332, 4);
+	u32 i, end;
+
+	if (memcmp(sb, "dmORDsup", 8))
+		return -ENODATA;
+	if (get_le(sb + 8, 4) != own_csum(sb, DMO_SB_BYTES, 8))
+		return -EUCLEAN;
+	if (get_le(sb + 12, 4) != 1 || get_le(sb + 32, 8) || get_le(sb + 40, 8) ||
+	    get_le(sb + 132, 4) & ~0xfull)
+		return -EPROTONOSUPPORT;
+	if (nr > 256)
+		return -EUCLEAN;
+	for (i = 0; i < nr; i++)
+		if (get_le(sb + 4096 + 64 * i + 28, 4))
+			return -EPROTONOSUPPORT;
+	if (!nr || all_zero(sb + 48, 16))
+		return -EUCLEAN;
+	for (end = 0; end < 64 && sb[64 + end] >= 0x20 && sb[64 + end] < 0x7f; end++)
+		;
+	if (end == 64 || !all_zero(sb + 64 + end, 64 - end))
+		return -EUCLEAN;
+	if (get_le(sb + 128, 4) != 1 && get_le(sb + 128, 4) != 2)
+		return -EUCLEAN;
+	if (meta < 384 || meta * 4096 >> 64 || js < 256 || j < 128 || j + js > meta)
+		return -EUCLEAN;
+	if (bms && (bm < 128 || bm + bms > meta || (bm < j + js && j < bm + bms)))
+		return -EUCLEAN;
+	if (get_le(sb + 320, 4) < 1 || get_le(sb + 320, 4) > 3600000 ||
+	    get_le(sb + 324, 4) < 1 || get_le(sb + 324, 4) > 1048576 ||
+	    get_le(sb + 328, 4) < 100 || get_le(sb + 328, 4) > 600000)
+		return -EUCLEAN;
+	for (i = 0; i < nr; i++) {
+		if (!volume_good(sb, i))
+			return -EUCLEAN;
+		total += get_le(sb + 4096 + 64 * i + 8, 8);
+	}
+	return total > 1ull << 37 || dev_blocks < meta ? -EUCLEAN : 0;
+}
+
+static int state_verdict(const u8 *st, const u8 *uuid)
+{
+	if (memcmp(st, "dmORDsta", 8))
+		return -ENODATA;
+	if (get_le(st + 8, 4) != own_csum(st, 512, 8))
+		return -EUCLEAN;
+	if (memcmp(st + 24, uuid, 16))
+		return -ENODATA;
+	return get_le(st + 12, 4) ? -EPROTONOSUPPORT : 0;
+}
+
+/* -- the product ----------------------------------------------------------- */
+
+/* Another device, the same volumes: what is laid out passes the checks. */
+static void try_layout(const struct dmo_super *sb, u64 dev_blocks)
+{
+	struct dmo_super *new = exact(sb, sizeof(*sb));
+	char *why = why_new();
+
+	if (dmo_super_layout(new, dev_blocks, why)) {
+		why_said(why);
+	} else {
+		must(new->meta_blocks == dev_blocks, "another size");
+		must(!dmo_super_check(new, why), "%s", why);
+	}
+	free(why);
+	free(new);
+}
+
+static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
+{
+	static u8 again[DMO_SB_BYTES];
+	u8 *d = exact(raw, DMO_SB_BYTES);
+	char *why = why_new();
+	int rc = dmo_super_decode(d, sb, dev_blocks, why);
+
+	must(rc == super_verdict(d, dev_blocks), "rc %d, wanted %d: %s", rc,
+	     super_verdict(d, dev_blocks), rc ? why : "accepted");
+	if (rc) {
+		why_said(why);
+	} else {
+		memset(d + SB_USED, 0, 4096 - SB_USED);
+		for (u32 i = 0; i < sb->nr_volumes; i++)
+			memset(d + 4096 + 64 * i + 32, 0, 32);
+		memset(d + 4096 + 64 * sb->nr_volumes, 0, DMO_SB_BYTES - 4096 - 64 * sb->nr_volumes);
+		put_le(d + 8, own_csum(d, DMO_SB_BYTES, 8), 4);
+		dmo_super_encode(sb, again);
+		must(!memcmp(d, again, DMO_SB_BYTES), "encodes to other bytes");
+		must(!dmo_super_check(sb, why), "%s", why);
+		try_layout(sb, dev_blocks);
+	}
+	free(why);
+	free(d);
+	return rc;
+}
+
+static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state *st)
+{
+	u8 *d = exact(raw, DMO_STATE_BYTES), again[DMO_STATE_BYTES];
+	char *why = why_new();
+	int rc = dmo_state_decode(d, sb->uuid, st, why);
+
+	must(rc == state_verdict(d, sb->uuid), "rc %d: %s", rc, rc ? why : "accepted");
+	if (!rc) {
+		memset(d + 124, 0, 4);
+		memset(d + ST_USED, 0, DMO_STATE_BYTES - ST_USED);
+		put_le(d + 8, own_csum(d, 512, 8), 4);
+		dmo_state_encode(st, sb->uuid, again);
+		must(!memcmp(d, again, DMO_STATE_BYTES), "encodes to other bytes");
+		rc = dmo_state_check(st, sb, why);
+		must(!rc == (st->tail < sb->journal_blocks), "rc %d", rc);
+	}
+	if (rc)
+		why_said(why);
+	free(why);
+	free(d);
+	return rc;
+}
+
+/* Return: the superblock to use, or an error. */
+static int try_all(u64 dev_blocks, bool *state)
+{
+	static struct dmo_super sb[2];
+	static struct dmo_state st[2];
+	int rc[2], use, i;
+
+	for (i = 0; i < 2; i++)
+		rc[i] = try_super(sb_raw[i], &sb[i], dev_blocks);
+	use = dmo_super_choose(rc[0], &sb[0], rc[1], &sb[1]);
+	if (rc[0] == -EPROTONOSUPPORT || rc[1] == -EPROTONOSUPPORT)
+		must(use == -EPROTONOSUPPORT, "use %d", use);
+	else if (rc[0] && rc[1])
+		must(use == (rc[0] == -EUCLEAN || rc[1] == -EUCLEAN ? -EUCLEAN : -ENODATA),
+		     "use %d", use);
+	else if (rc[0] || rc[1])
+		must(use == !!rc[0], "use %d", use);
+	else if (memcmp(sb[0].uuid, sb[1].uuid, 16))
+		must(use == -EUCLEAN, "use %d", use);
+	else
+		must(use == (sb[1].generation > sb[0].generation), "use %d", use);
+	*state = false;
+	for (i = 0; use >= 0 && i < 2; i++)
+		if (!try_state(st_raw[i], &sb[use], &st[i]))
+			*state = true;
+	return use;
+}
+
+/* -- dump ------------------------------------------------------------------ */
+
+/* What it says on stderr is not ours to read. */
+void __wrap_ord_err(const char *fmt, ...);
+void __wrap_ord_err(const char *fmt, ...)
+{
+}
+
+int ctl_getopt(const struct command *cmd, int argc, char **argv)
+{
+	return getopt_long(argc, argv, "", cmd->opts, NULL);
+}
+
+int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
+{
+	return ORD_USAGE;
+}
+
+static void dump(u16 how, u64 dev_blocks, bool good)
+{
+	static const u64 sb_at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
+	static const u64 st_at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
+	static char path[64];
+	static int fd = -1;
+	char *argv[] = { "dump", path, NULL, NULL, NULL }, *text = NULL;
+	int argc = 2, rc, i;
+	FILE *terminal = stdout;
+	size_t len = 0;
+
+	if (dev_blocks > 1ull << 40)
+		return;
+	if (fd < 0) {
+		fd = memfd_create("dump", MFD_CLOEXEC);
+		must(fd >= 0, "no memory file");
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	}
+	must(!ftruncate(fd, 0) && !ftruncate(fd, (off_t)(DMO_DATA_START * DMO_BLOCK)), "truncate");
+	for (i = 0; i < 2; i++)
+		must(pwrite(fd, sb_raw[i], DMO_SB_BYTES, (off_t)(sb_at[i] * DMO_BLOCK)) > 0 &&
+		     pwrite(fd, st_raw[i], DMO_BLOCK, (off_t)(st_at[i] * DMO_BLOCK)) > 0, "write");
+	must(!ftruncate(fd, (off_t)(dev_blocks * DMO_BLOCK)), "truncate");
+	if (how & HOW_JOURNAL)
+		argv[argc++] = "--journal";
+	if (how & HOW_JSON)
+		argv[argc++] = "--json";
+	stdout = open_memstream(&text, &len);
+	must(stdout, "no memory stream");
+	optind = 0;
+	rc = cmd_dump.run(&cmd_dump, argc, argv);
+	fclose(stdout);
+	stdout = terminal;
+	must(rc == (good ? ORD_OK : ORD_FAIL), "exit status %d", rc);
+	must(len, "nothing was said");
+	while (len--)
+		must(text[len] == '\n' || (text[len] >= 0x20 && text[len] < 0x7f), "byte 0x%02x",
+		     (u8)text[len]);
+	free(text);
+}
+
+/* -- input ----------------------------------------------------------------- */
+
+static void take_copies(struct in *in, u16 how)
+{
+	u8 patches[8 * 4], *p = patches;
+	u32 i, n;
+
+	memset(sb_raw, 0, sizeof(sb_raw));
+	memset(st_raw, 0, sizeof(st_raw));
+	for (i = 0; i < 2; i++)
+		in_bytes(in, sb_raw[i], SB_USED);
+	for (i = 0; i < 2; i++)
+		in_bytes(in, st_raw[i], ST_USED);
+	if (how & HOW_ALIKE) {
+		for (i = 0; i < SB_USED; i++)
+			sb_raw[1][i] ^= sb_raw[0][i];
+		for (i = 0; i < ST_USED; i++)
+			st_raw[1][i] ^= st_raw[0][i];
+	}
+	n = in_u8(in) % 8;
+	in_bytes(in, patches, n * 4);
+	in_bytes(in, sb_raw[0] + 4096, MAX_VOLUME_BYTES);
+	memcpy(sb_raw[1] + 4096, sb_raw[0] + 4096, MAX_VOLUME_BYTES);
+	for (; n; n--, p += 4) {
+		u32 at = p[1] | p[2] << 8;
+
+		if (at & 0x8000)
+			st_raw[*p & 1][(at & 0x7fff) % DMO_BLOCK] ^= p[3];
+		else
+			sb_raw[*p & 1][at] ^= p[3];
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct in in = { data, size };
+	u16 how = in_u16(&in);
+	u64 dev_blocks = in_u32(&in);
+	bool state;
+	int use, i;
+
+	take_copies(&in, how);
+	for (i = 0; i < 2; i++) {
+		if (how & HOW_MAGIC) {
+			memcpy(sb_raw[i], DMO_SB_MAGIC, 8);
+			memcpy(st_raw[i], DMO_STATE_MAGIC, 8);
+		}
+		if (how & HOW_UUID)
+			memcpy(st_raw[i] + 24, sb_raw[0] + 48, 16);
+		if (how & HOW_SIGN_SB0 << i)
+			put_le(sb_raw[i] + 8, own_csum(sb_raw[i], DMO_SB_BYTES, 8), 4);
+		if (how & HOW_SIGN_ST0 << i)
+			put_le(st_raw[i] + 8, own_csum(st_raw[i], DMO_STATE_BYTES, 8), 4);
+	}
+	if (how & HOW_FIT)
+		dev_blocks = get_le(sb_raw[0] + 136, 8);
+	use = try_all(dev_blocks, &state);
+	if (how & HOW_DUMP && dev_blocks >= DMO_STATE_BLOCK1 + 1)
+		dump(how, dev_blocks, use >= 0 && state);
+	return 0;
+}
