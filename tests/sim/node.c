@@ -12,14 +12,20 @@ __attribute__((weak)) void sim_on_event(struct host *h, u32 event, u64 epoch, u6
 	(void)h, (void)event, (void)epoch, (void)n, (void)volume, (void)why;
 }
 
-__attribute__((weak)) void sim_trace_dmo_write(u32 volume, u64 lba, u32 sectors, u64 seq, bool zero)
+__attribute__((weak)) void sim_trace_dmo_write(dev_t dev, u64 nr, u32 volume, u64 lba, u32 sectors,
+					       u64 seq, bool zero)
 {
-	(void)volume, (void)lba, (void)sectors, (void)seq, (void)zero;
+	(void)dev, (void)nr, (void)volume, (void)lba, (void)sectors, (void)seq, (void)zero;
 }
 
-__attribute__((weak)) void sim_trace_dmo_cut(u64 seq, u64 epoch, u64 n)
+__attribute__((weak)) void sim_trace_dmo_cut(dev_t dev, u64 nr, u64 seq, u64 epoch, u64 n)
 {
-	(void)seq, (void)epoch, (void)n;
+	(void)dev, (void)nr, (void)seq, (void)epoch, (void)n;
+}
+
+__attribute__((weak)) void sim_trace_dmo_drained(dev_t dev, u64 nr, u64 seq)
+{
+	(void)dev, (void)nr, (void)seq;
 }
 
 void dmo_netlink_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,

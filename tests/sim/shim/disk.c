@@ -51,6 +51,8 @@ struct sim_disk {
 	bool hold;
 	disk_observer observer;
 	void *arg;
+	disk_backend backend;
+	void *backend_arg;
 };
 
 static struct sim_disk disks[MAX_DISKS];
@@ -228,6 +230,12 @@ void disk_observe(struct sim_disk *d, disk_observer fn, void *arg)
 {
 	d->observer = fn;
 	d->arg = arg;
+}
+
+void disk_set_backend(struct sim_disk *d, disk_backend fn, void *arg)
+{
+	d->backend = fn;
+	d->backend_arg = arg;
 }
 
 u64 bdev_nr_sectors(struct block_device *b)
@@ -724,7 +732,9 @@ void submit_bio(struct bio *bio)
 	sim_point();
 	if (bio->bi_bdev->host != sim_host())
 		sim_fail("I/O to another host's disk");
-	if (bio->bi_bdev->disk)
+	if (bio->bi_bdev->disk && bio->bi_bdev->disk->backend)
+		bio->bi_bdev->disk->backend(bio->bi_bdev->disk->backend_arg, bio);
+	else if (bio->bi_bdev->disk)
 		disk_submit(bio->bi_bdev->disk, bio);
 	else
 		dm_submit(bio->bi_bdev->md, bio);

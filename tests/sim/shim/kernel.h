@@ -1018,6 +1018,7 @@ static inline void tcp_sock_set_nodelay(struct sock *sk) { (void)sk; }
 #define TP_ARGS(...)	__VA_ARGS__
 #define TRACE_EVENT(name, proto, args, ...) \
 	void sim_trace_##name(proto); \
+	static inline bool trace_##name##_enabled(void) { return true; } \
 	static inline void trace_##name(proto) { sim_trace_##name(args); }
 
 #endif /* SIM_KERNEL_H */
