@@ -10,6 +10,9 @@
 #ifndef DMO_FUZZ_H
 #define DMO_FUZZ_H
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "compat.h"
 #include "uapi/dm-ordered.h"
 
