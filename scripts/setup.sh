@@ -18,6 +18,8 @@ packages=(
 	# the emulated machines and what runs in them
 	qemu-system-x86 qemu-utils busybox-static iproute2 nftables dmsetup e2fsprogs xfsprogs fio
 	procps util-linux jq
+	# what is put on and under the volumes there
+	btrfs-progs cryptsetup-bin fdisk kpartx lvm2 mdadm sqlite3 thin-provisioning-tools
 )
 [ "${1:-}" != demo ] || packages+=(postgresql-15)
 

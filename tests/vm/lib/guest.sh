@@ -133,7 +133,8 @@ need_module() {
 		[ "$DMO_KERNEL" = debug ] || fail "the kernel has no module $1"
 }
 
-# TCP goes on for minutes with what was closed while the peer was dead (an orphan): nobody holds that.
+# TCP goes on for minutes with what was closed while the peer was dead (an orphan): nobody holds that. It counts as used
+# and as in use.
 sockets_used() {
 	local ns
 
@@ -142,7 +143,7 @@ sockets_used() {
 		[ ! -e /run/netns/$ns ] || ip netns exec $ns cat /proc/net/sockstat
 	  done
 	} | awk '$1 == "sockets:" { n += $3 }
-		 $1 == "TCP:" { n += $3; if (!orphans++) n -= $5 }	# the same number in every namespace
+		 $1 == "TCP:" { n += $3; if (!orphans++) n -= 2 * $5 }	# the same number in every namespace
 		 END { print n + 0 }'
 }
 

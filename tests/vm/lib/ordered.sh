@@ -22,11 +22,12 @@ smeta() { echo "${S_dev[$1-sm]}"; }
 
 # s_disk NAME KIND MIB SITE LBS: make a disk; sets S_dev[NAME]. KIND: loop, null (discards), brd (64 MiB, no discards),
 # power (cut by power_cut NAME, with all disks of SITE, or of S_host if that is set), rec (disk_recorded), or lin+KIND: under a dm-linear NAME, for
-# disk_error and disk_flaky, with S_dev[NAME.lower] below it (a power disk NAME.dev).
+# disk_error and disk_flaky, with S_dev[NAME.lower] below it (a power disk NAME.dev). given: S_dev[NAME] is set already.
 s_disk() {
 	local kind=${2#lin+} lower='' dev
 
 	case $kind in
+	given) dev=${S_dev[$1]} ;;
 	loop)	# disk_loop with fewer programs run
 		need_module loop
 		truncate -s "$3M" "/dev/shm/$1.dev.img"
@@ -57,18 +58,19 @@ s_disk() {
 # Options, with their defaults:
 #   disk=loop  data disks of both ends     pdisk= sdisk=  of one end (see s_disk for the kinds)
 #   mdisk=brd  metadata disks              pmeta=64 smeta=64  their MiB; other than 64: mdisk=loop
+#   size=      bytes of a volume, other than MIB (with disk=given)
 #   lbs=512    logical block size          equal=0  1: --assume-equal (and the disks are)
 #   reads=1    --allow-reads at sec        cycle=200 budget=64 timeout=10000
 #   create=1   0: format only
 # Names of data disks: NAME-pdN and NAME-sdN.
 session_make() {
-	local name=$1 n=$2 mib=$3 k site pdisk='' sdisk='' disk=loop mdisk='' pmeta=64 smeta=64 lbs=512
+	local name=$1 n=$2 mib=$3 k site size='' pdisk='' sdisk='' disk=loop mdisk='' pmeta=64 smeta=64 lbs=512
 	local equal=0 reads=1 cycle=200 budget=64 timeout=10000 create=1 pair
 	local -a args vols=()
 
 	for pair in "${@:4}"; do
 		case ${pair%%=*} in
-		disk|pdisk|sdisk|mdisk|pmeta|smeta|lbs|equal|reads|cycle|budget|timeout|create) local "$pair" ;;
+		disk|pdisk|sdisk|mdisk|size|pmeta|smeta|lbs|equal|reads|cycle|budget|timeout|create) local "$pair" ;;
 		*) fail "session_make: no option $pair" ;;
 		esac
 	done
@@ -85,7 +87,7 @@ session_make() {
 	for ((k = 1; k <= n; k++)); do
 		s_disk "$name-pd$k" "${pdisk:-$disk}" "$mib" pri "$lbs"
 		s_disk "$name-sd$k" "${sdisk:-$disk}" "$mib" sec "$lbs"
-		vols+=(--volume "$k:${mib}M:$lbs")
+		vols+=(--volume "$k:${size:-${mib}M}:$lbs")
 	done
 	args=(--plain --uuid "${S_uuid[$name]}" --label "$name" --cycle-ms "$cycle" --budget-mib "$budget"
 	      --link-timeout "$timeout" "${vols[@]}")
