@@ -10,13 +10,16 @@
  *
  * A lane is a thread with one operation in flight. Without --overlap each lane has a slice of the area
  * to itself (the slices are not aligned to blocks), remembers what it wrote, and at the end
- * (with --verify) reads it again. Blocks that --verify has no knowledge of aren't looked at.
+ * (with --verify) reads it again; what its --read operations bring is compared, too. Sectors that --verify has no
+ * knowledge of aren't looked at.
  *
  *   --seed N      --lanes N (4)     --ops N (per lane)   --seconds N
  *   --min B --max B (512 .. 1 MiB)  --align B (512)      --area FIRST:LENGTH (bytes)
  *   --hot PERCENT of the operations go to the first 64 KiB of the slice
  *   --discard P --zero P --fua P --flush P --read P   percent of the operations; the rest are writes
  *   --pause US    between operations of a lane
+ *   --iov N       buffers in up to N pieces of odd sizes and places; none may be changed by a write, and nothing
+ *                 between them by a read
  *   --overlap     --verify          --errors  count failed operations instead of ending
  */
 #define _GNU_SOURCE
@@ -38,15 +41,17 @@
 
 #define MAX_LANES	64
 #define BUF_ALIGN	4096
+#define MAX_IOV		64
+#define GAP		0xa5
 
 static struct {
 	const char *dev;
 	int fd;
 	uint64_t seed, ops, first, len, min, max, align;
-	unsigned int seconds, lanes, discard, zero, fua, flush, read, hot, pause_us;
+	unsigned int seconds, lanes, discard, zero, fua, flush, read, hot, pause_us, iov;
 	bool overlap, verify, errors_ok, fsync;
 } o = {
-	.seed = 1, .min = 512, .max = 1 << 20, .align = 512, .lanes = 4,
+	.seed = 1, .min = 512, .max = 1 << 20, .align = 512, .lanes = 4, .iov = 1,
 };
 
 struct lane {
@@ -55,6 +60,7 @@ struct lane {
 	uint64_t rng;
 	uint64_t first, len;	/* bytes */
 	unsigned char *buf;
+	unsigned char *vec;	/* with --iov: where the pieces are */
 	unsigned char *shadow;	/* what the slice must hold */
 	unsigned char *known;	/* a byte a sector: 1 when the shadow says what is there */
 	uint64_t ops, bytes, errors, max_us;
@@ -179,20 +185,90 @@ static uint64_t choose_len(struct lane *l, uint64_t max)
 	return (len ? len : 1) * o.align;
 }
 
+static uint64_t vec_size(void) { return o.max + (o.iov + 1) * 4096ull; }
+
+/* Cut @len bytes into pieces, multiples of --align, at any sector, with gaps between; their number. */
+static int make_pieces(struct lane *l, struct iovec *iov, uint64_t len)
+{
+	uint64_t left = len / o.align, n, at = 0;
+	unsigned int i = 0;
+
+	memset(l->vec, GAP, vec_size());
+	while (left) {
+		at += rnd(&l->rng) % 8 * 512;
+		n = i + 1 == o.iov ? left : rnd(&l->rng) % (2 * left / (o.iov - i) + 1) + 1;
+		if (n > left)
+			n = left;
+		iov[i].iov_base = l->vec + at;
+		iov[i++].iov_len = n * o.align;
+		at += n * o.align;
+		left -= n;
+	}
+	return (int)i;
+}
+
+/* Between the pieces (write: in them, too) memory must be as it was. */
+static bool pieces_good(struct lane *l, const struct iovec *iov, int n, bool write)
+{
+	unsigned char *p = l->vec, *piece, *data = l->buf;
+	int i;
+
+	for (i = 0; i <= n; i++) {
+		piece = i < n ? iov[i].iov_base : l->vec + vec_size();
+		while (p < piece)
+			if (*p++ != GAP)
+				return false;
+		if (i == n)
+			break;
+		if (write && memcmp(piece, data, iov[i].iov_len))
+			return false;
+		data += iov[i].iov_len;
+		p = piece + iov[i].iov_len;
+	}
+	return true;
+}
+
+static int do_rw(struct lane *l, enum op op, uint64_t off, uint64_t len)
+{
+	struct iovec iov[MAX_IOV] = { { l->buf, len } };
+	unsigned char *p = l->buf;
+	bool write = op != OP_READ;
+	int i, n = 1;
+	ssize_t rc;
+
+	if (o.iov > 1) {
+		n = make_pieces(l, iov, len);
+		for (i = 0; write && i < n; p += iov[i++].iov_len)
+			memcpy(iov[i].iov_base, p, iov[i].iov_len);
+	}
+	rc = write ? pwritev2(o.fd, iov, n, (off_t)off, op == OP_FUA ? RWF_DSYNC : 0)
+		   : preadv2(o.fd, iov, n, (off_t)off, 0);
+	if (o.iov > 1) {
+		if (!pieces_good(l, iov, n, write)) {
+			fprintf(stderr, "lane %u: the buffers of %llu bytes at %llu were changed\n", l->nr,
+				(unsigned long long)len, (unsigned long long)off);
+			atomic_store(&failed, 1);
+			atomic_store(&stop, true);
+		}
+		for (i = 0, p = l->buf; !write && i < n; p += iov[i++].iov_len)
+			memcpy(p, iov[i].iov_base, iov[i].iov_len);
+	}
+	if (rc >= 0 && (uint64_t)rc != len) {
+		errno = EIO;
+		return -1;
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 static int do_op(struct lane *l, enum op op, uint64_t off, uint64_t len)
 {
-	struct iovec iov = { l->buf, len };
 	uint64_t range[2] = { off, len };
-	ssize_t n;
 
 	switch (op) {
 	case OP_WRITE:
 	case OP_FUA:
-		n = pwritev2(o.fd, &iov, 1, (off_t)off, op == OP_FUA ? RWF_DSYNC : 0);
-		break;
 	case OP_READ:
-		n = preadv2(o.fd, &iov, 1, (off_t)off, 0);
-		break;
+		return do_rw(l, op, off, len);
 	case OP_DISCARD:
 		return ioctl(o.fd, BLKDISCARD, range);
 	case OP_ZERO:
@@ -200,11 +276,22 @@ static int do_op(struct lane *l, enum op op, uint64_t off, uint64_t len)
 	default:
 		return fdatasync(o.fd);
 	}
-	if (n >= 0 && (uint64_t)n != len) {
-		errno = EIO;
-		return -1;
+}
+
+/* Is what was read at @off what the lane knows of it? */
+static void compare(struct lane *l, uint64_t off, uint64_t len)
+{
+	uint64_t at = off - l->first, i;
+
+	for (i = 0; i < len; i += 512) {
+		if (!l->known[(at + i) / 512] || !memcmp(l->buf + i, l->shadow + at + i, 512))
+			continue;
+		fprintf(stderr, "lane %u: sector %llu isn't what was written\n", l->nr,
+			(unsigned long long)((off + i) / 512));
+		atomic_store(&failed, 1);
+		atomic_store(&stop, true);
+		return;
 	}
-	return n < 0 ? -1 : 0;
 }
 
 static void remember(struct lane *l, enum op op, uint64_t off, uint64_t len, bool ok)
@@ -241,6 +328,8 @@ static void one_op(struct lane *l)
 	t = now_us() - t;
 	if (t > l->max_us)
 		l->max_us = t;
+	if (op == OP_READ && !rc && l->shadow)
+		compare(l, off, len);
 	remember(l, op, off, len, !rc);
 	l->ops++;
 	if (!rc) {
@@ -270,21 +359,13 @@ static void *run_lane(void *arg)
 
 static void verify_lane(struct lane *l)
 {
-	uint64_t at, n, i;
+	uint64_t at, n;
 
 	for (at = 0; at < l->len; at += n) {
 		n = l->len - at < o.max ? l->len - at : o.max;
 		if (pread(o.fd, l->buf, n, (off_t)(l->first + at)) != (ssize_t)n)
 			die("reading to verify", o.dev);
-		for (i = 0; i < n; i += 512) {
-			if (!l->known[(at + i) / 512] ||
-			    !memcmp(l->buf + i, l->shadow + at + i, 512))
-				continue;
-			fprintf(stderr, "lane %u: sector %llu isn't what was written\n", l->nr,
-				(unsigned long long)((l->first + at + i) / 512));
-			atomic_store(&failed, 1);
-			return;
-		}
+		compare(l, l->first + at, n);
 	}
 }
 
@@ -310,6 +391,8 @@ static int cmd_run(void)
 			return 2;
 		}
 		l->buf = alloc(o.max);
+		if (o.iov > 1)
+			l->vec = alloc(vec_size());
 		if (o.verify && !o.overlap) {
 			l->shadow = alloc(l->len);
 			l->known = alloc(l->len / 512);
@@ -533,6 +616,8 @@ static void parse(int argc, char **argv)
 			o.align = number(arg);
 		else if (!strcmp(name, "--pause"))
 			o.pause_us = (unsigned int)number(arg);
+		else if (!strcmp(name, "--iov"))
+			o.iov = (unsigned int)number(arg);
 		else if (!strcmp(name, "--hot"))
 			o.hot = (unsigned int)number(arg);
 		else if (!strcmp(name, "--discard"))
@@ -571,7 +656,8 @@ int main(int argc, char **argv)
 	o.fd = open_direct(o.dev, O_RDWR);
 	if (!o.len)
 		o.len = dev_size(o.fd) - o.first;
-	if (!o.lanes || o.lanes > MAX_LANES || o.max > o.len || o.min > o.max || !o.align) {
+	if (!o.lanes || o.lanes > MAX_LANES || o.max > o.len || o.min > o.max || !o.align ||
+	    !o.iov || o.iov > MAX_IOV) {
 		fprintf(stderr, "these numbers don't go together\n");
 		return 2;
 	}
