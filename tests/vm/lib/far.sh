@@ -15,12 +15,12 @@ bounds_start() {
 	echo $! > "/run/bounds-$1.pid"
 }
 bounds_note() {
-	local name=$1 done cut; shift
+	local name=$1 count cut; shift
 
 	while :; do
-		done=$("$@")
+		count=$("$@")
 		cut=$(orderedctl switch "$(pmeta "$name")" 2> /dev/null) || break
-		echo "$cut $done" >> "/run/bounds-$name"
+		echo "$cut $count" >> "/run/bounds-$name"
 		sleep 0.2
 	done
 }
