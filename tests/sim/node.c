@@ -12,22 +12,6 @@ __attribute__((weak)) void sim_on_event(struct host *h, u32 event, u64 epoch, u6
 	(void)h, (void)event, (void)epoch, (void)n, (void)volume, (void)why;
 }
 
-__attribute__((weak)) void sim_trace_dmo_write(dev_t dev, u64 nr, u32 volume, u64 lba, u32 sectors,
-					       u64 seq, bool zero)
-{
-	(void)dev, (void)nr, (void)volume, (void)lba, (void)sectors, (void)seq, (void)zero;
-}
-
-__attribute__((weak)) void sim_trace_dmo_cut(dev_t dev, u64 nr, u64 seq, u64 epoch, u64 n)
-{
-	(void)dev, (void)nr, (void)seq, (void)epoch, (void)n;
-}
-
-__attribute__((weak)) void sim_trace_dmo_drained(dev_t dev, u64 nr, u64 seq)
-{
-	(void)dev, (void)nr, (void)seq;
-}
-
 void dmo_netlink_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
 		       const char *why)
 {
@@ -65,8 +49,10 @@ void node_format(struct node *n, const struct node_format *f)
 {
 	static struct dmo_super sb;
 	static u8 buf[DMO_SB_BYTES];
-	struct dmo_state st = { .generation = 1, .tail_seq = 1000, .seq_floor = 1000,
-				.tail_prev_csum = 0x12345678 };
+	/* as format does: no remains of an earlier life are successors */
+	u64 seq = 1000 + ((u64)n->formats++ << 44);
+	struct dmo_state st = { .generation = 1, .tail_seq = seq, .seq_floor = seq,
+				.tail_prev_csum = 0x12345678 + n->formats };
 	char why[DMO_REASON_LEN];
 	u32 i;
 

@@ -32,6 +32,7 @@ struct node {
 	bool loaded;		/* the module */
 	bool started;		/* every table is active */
 	u32 incarnation;	/* counts node_boot() */
+	u32 formats;
 	void *owner;
 	char why[DMO_REASON_LEN];	/* of the last refusal */
 };

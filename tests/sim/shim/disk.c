@@ -136,6 +136,19 @@ void disk_begin(void)
 	next_dev = 0x800;
 }
 
+static u32 pushed_disks;
+
+void disk_push(void)
+{
+	pushed_disks = nr_disks;
+}
+
+void disk_pop(void)
+{
+	while (nr_disks > pushed_disks)
+		disk_reset(&disks[--nr_disks]);
+}
+
 static void log_free(struct sim_disk *d, struct log_entry *e)
 {
 	buf_put(e->buf);
@@ -308,6 +321,11 @@ static void apply(struct sim_disk *d, u64 block, u8 mask, struct sim_buf *buf, b
 const void *disk_block(struct sim_disk *d, u64 block)
 {
 	return d->cur[block] ? d->cur[block]->data : NULL;
+}
+
+const void *disk_medium(struct sim_disk *d, u64 block)
+{
+	return d->durable[block] ? d->durable[block]->data : NULL;
 }
 
 void disk_write_now(struct sim_disk *d, u64 sector, u32 nr, const void *data)
@@ -540,6 +558,23 @@ static void disk_submit(struct sim_disk *d, struct bio *bio)
 		sample(q);
 	if (!d->hold)
 		schedule_request(d, q);
+}
+
+void disk_each_inflight(struct sim_disk *d, void (*fn)(u64 start, u32 nr, u32 op, const void *data,
+						       void *arg), void *arg)
+{
+	struct request *q;
+
+	list_for_each_entry(q, &d->inflight, node) {
+		u32 pos, len = 0;
+		u8 *ptr = NULL;
+
+		for_each_piece(q->bio, pos, ptr, len) {
+			(void)pos;
+			break;
+		}
+		fn(q->start, q->nr, q->op, len >= 512 ? ptr : NULL, arg);
+	}
 }
 
 /* ---- power cut ---- */

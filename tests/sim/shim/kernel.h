@@ -1017,8 +1017,8 @@ static inline void tcp_sock_set_nodelay(struct sock *sk) { (void)sk; }
 #define TP_PROTO(...)	__VA_ARGS__
 #define TP_ARGS(...)	__VA_ARGS__
 #define TRACE_EVENT(name, proto, args, ...) \
-	void sim_trace_##name(proto); \
-	static inline bool trace_##name##_enabled(void) { return true; } \
-	static inline void trace_##name(proto) { sim_trace_##name(args); }
+	void sim_trace_##name(proto) __attribute__((weak)); \
+	static inline bool trace_##name##_enabled(void) { return sim_trace_##name; } \
+	static inline void trace_##name(proto) { if (sim_trace_##name) sim_trace_##name(args); }
 
 #endif /* SIM_KERNEL_H */

@@ -575,6 +575,52 @@ void host_kill(struct host *h)
 	h->up = false;
 }
 
+/* ---- another world for a while ---- */
+
+static struct {
+	struct fiber *runq[MAX_FIBERS];
+	struct sim_event *heap[MAX_EVENTS];
+	u32 nr_run, nr_heap, nr_hosts, nr_spinning;
+	u64 now, steps, stop_at;
+	bool stop;
+} saved;
+
+void sim_push(void)
+{
+	memcpy(saved.runq, runq, nr_run * sizeof(runq[0]));
+	memcpy(saved.heap, heap, (nr_heap + 1) * sizeof(heap[0]));
+	saved.nr_run = nr_run;
+	saved.nr_heap = nr_heap;
+	saved.nr_hosts = nr_hosts;
+	saved.nr_spinning = nr_spinning;
+	saved.now = sim_now;
+	saved.steps = sim_steps;
+	saved.stop_at = sim_stop_at;
+	saved.stop = sim_stop;
+	nr_run = 0;
+	nr_heap = 0;
+	nr_spinning = 0;
+	sim_stop = false;
+	sim_stop_at = U64_MAX;
+	disk_push();
+}
+
+void sim_pop(void)
+{
+	while (nr_hosts > saved.nr_hosts)
+		host_kill(&hosts[--nr_hosts]);
+	disk_pop();
+	memcpy(runq, saved.runq, saved.nr_run * sizeof(runq[0]));
+	memcpy(heap, saved.heap, (saved.nr_heap + 1) * sizeof(heap[0]));
+	nr_run = saved.nr_run;
+	nr_heap = saved.nr_heap;
+	nr_spinning = saved.nr_spinning;
+	sim_now = saved.now;
+	sim_steps = saved.steps;
+	sim_stop_at = saved.stop_at;
+	sim_stop = saved.stop;
+}
+
 u32 sim_cpu(void)
 {
 	cpu_rng.s = cpu_rng.s * 6364136223846793005ull + 1442695040888963407ull;

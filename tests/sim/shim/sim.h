@@ -61,6 +61,12 @@ enum sim_end sim_run(u64 until);
 /** sim_fail_note - a failure found outside of a fiber */
 void sim_fail_note(const char *fmt, ...) __printf(1, 2);
 
+/** sim_push - put all hosts aside as they are; sim_pop - go on with them, what was made meanwhile
+ * is gone. One level, main stack.
+ */
+void sim_push(void);
+void sim_pop(void);
+
 void sim_event_set(struct sim_event *e, u64 when, void (*fn)(void *), void *arg, struct host *h);
 void sim_event_cancel(struct sim_event *e);
 
@@ -118,9 +124,6 @@ typedef void (*disk_observer)(struct sim_disk *d, u64 sector, u32 nr, bool error
 /** disk_new - all zero; @base: NULL or nr_blocks buffers to begin with (shared, not taken over) */
 struct sim_disk *disk_new(struct host *h, const char *name, u64 sectors);
 struct block_device *disk_bdev(struct sim_disk *d);
-/** disk_set_backend - @fn takes all bios, in place of the model here, and ends them */
-typedef void (*disk_backend)(void *arg, struct bio *bio);
-void disk_set_backend(struct sim_disk *d, disk_backend fn, void *arg);
 u64 disk_sectors(struct sim_disk *d);
 void disk_set_latency(struct sim_disk *d, u32 base_us, u32 slow_percent, u32 slow_ms);
 struct disk_faults *disk_faults(struct sim_disk *d);
@@ -140,6 +143,10 @@ void disk_copy_from(struct sim_disk *d, struct sim_disk *from, enum disk_survive
 		    struct sim_rng *r);
 u64 disk_unflushed(struct sim_disk *d);	/* writes not flushed, in flight included */
 u32 disk_inflight(struct sim_disk *d);
+/** disk_medium - what is durable of a block; NULL: zeroes */
+const void *disk_medium(struct sim_disk *d, u64 block);
+void disk_each_inflight(struct sim_disk *d, void (*fn)(u64 start, u32 nr, u32 op, const void *data,
+						       void *arg), void *arg);
 u64 disk_errors(struct sim_disk *d);	/* injected so far */
 
 /* ---- mapped devices: dm.c ---- */
@@ -176,10 +183,8 @@ void conn_block(struct sim_conn *c, bool block);	/* nothing arrives meanwhile */
 
 /* ---- what the driver provides ---- */
 
-void sim_trace_dmo_write(dev_t dev, u64 nr, u32 volume, u64 lba, u32 sectors, u64 seq, bool zero);
-void sim_trace_dmo_cut(dev_t dev, u64 nr, u64 seq, u64 epoch, u64 n);
-void sim_trace_dmo_drained(dev_t dev, u64 nr, u64 seq);
-/* a mapped bio has ended; @host_bio is about to be completed */
+/* Tracepoints, as trace.h declares them, may be defined by the driver as sim_trace_NAME(). */
+/* An event of the module; @volume -1 and @why NULL: none. */
 void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const char *why);
 
 /* ---- inside the shim ---- */
@@ -188,6 +193,8 @@ void mem_begin(void);
 void mem_kill(struct host *h);
 void *sim_kmalloc_host(struct host *h, size_t size, gfp_t gfp);
 void disk_begin(void);
+void disk_push(void);
+void disk_pop(void);
 void dm_kill(struct host *h);
 void sock_begin(void);
 void sock_kill(struct host *h);

@@ -45,21 +45,37 @@ static u64 bytes_sent(struct sim_conn *c)
 	return c->pipe[0].sent + c->pipe[1].sent;
 }
 
+static void cancel_all(struct sim_conn *c)
+{
+	u32 i;
+
+	for (i = 0; i < MAX_SEGS; i++) {
+		sim_event_cancel(&c->pipe[0].events[i]);
+		sim_event_cancel(&c->pipe[1].events[i]);
+	}
+}
+
 struct sim_conn *conn_new(struct host *a, struct host *b, const struct sim_net *n, int fd[2])
 {
 	struct sim_conn *c;
 	char *buf[2];
+	u32 at = 0;
 	int i;
 
-	if (nr_conns == MAX_CONNS)
+	/* one that nobody has any more */
+	while (at < nr_conns && (conns[at]->sock[0].refs || conns[at]->sock[1].refs))
+		at++;
+	if (at == MAX_CONNS)
 		sim_fail("too many connections");
-	if (nr_conns == nr_made) {
+	if (at < nr_conns)
+		cancel_all(conns[at]);
+	else if (nr_conns == nr_made) {
 		c = calloc(1, sizeof(*c));
 		c->pipe[0].buf = malloc(PIPE_BYTES);
 		c->pipe[1].buf = malloc(PIPE_BYTES);
 		conns[nr_made++] = c;
 	}
-	c = conns[nr_conns];
+	c = conns[at];
 	buf[0] = c->pipe[0].buf;
 	buf[1] = c->pipe[1].buf;
 	memset(c, 0, sizeof(*c));
@@ -86,9 +102,9 @@ struct sim_conn *conn_new(struct host *a, struct host *b, const struct sim_net *
 		s->in = &c->pipe[!i];
 		s->refs = 1;
 		s->host = i ? b : a;
-		fd[i] = (int)(nr_conns * 2) + i;
+		fd[i] = (int)(at * 2) + i;
 	}
-	nr_conns++;
+	nr_conns = max(nr_conns, at + 1);
 	return c;
 }
 
@@ -116,7 +132,7 @@ static void arrive(void *arg)
 	if (p->conn->blocked)
 		return;
 	p->arrived = max(p->arrived, min(p->upto[e - p->events], p->end));
-	if (p->fin && p->upto[e - p->events] == p->sent)
+	if (p->fin && !p->conn->cut && p->upto[e - p->events] == p->sent)
 		p->fin_arrived = true;
 	wake_up(&p->readable);
 }
