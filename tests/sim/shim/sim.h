@@ -124,6 +124,9 @@ typedef void (*disk_observer)(struct sim_disk *d, u64 sector, u32 nr, bool error
 /** disk_new - all zero; @base: NULL or nr_blocks buffers to begin with (shared, not taken over) */
 struct sim_disk *disk_new(struct host *h, const char *name, u64 sectors);
 struct block_device *disk_bdev(struct sim_disk *d);
+/** disk_set_backend - @fn takes all bios, in place of the model here, and ends them */
+typedef void (*disk_backend)(void *arg, struct bio *bio);
+void disk_set_backend(struct sim_disk *d, disk_backend fn, void *arg);
 u64 disk_sectors(struct sim_disk *d);
 void disk_set_latency(struct sim_disk *d, u32 base_us, u32 slow_percent, u32 slow_ms);
 struct disk_faults *disk_faults(struct sim_disk *d);
