@@ -22,7 +22,7 @@ dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
 help:
 	@echo 'make                 the module for KDIR ($(KDIR)) and orderedctl'
 	@echo 'make module-all      the module for both stock kernels, 6.1 and 6.12, in build/<release>/'
-	@echo 'make module-debug    the module for the debug kernel, which is built first (6 minutes, once)'
+	@echo 'make module-debug    the module for the debug kernel, which is built first (8 minutes, once)'
 	@echo 'make install         module, tool, man page, completion; DESTDIR, PREFIX, KDIR; also: install-dkms'
 	@echo 'make uninstall       remove them'
 	@echo 'make setup           install what building and testing need (Debian 12, root)'
@@ -48,6 +48,7 @@ module-all:
 module-debug:
 	scripts/build-module.sh debug
 	MODULE=powercut scripts/build-module.sh debug
+	MODULE=kunit scripts/build-module.sh debug
 
 tool:
 	$(MAKE) -C userspace

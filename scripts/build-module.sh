@@ -3,7 +3,9 @@
 #
 # build-module.sh KERNEL [VARIABLE=VALUE...]: build dm-ordered.ko for 6.1, 6.12, debug or the kernel
 # whose build directory is given, in build/<release>/ (or $OUT), out of the one source in dm-ordered/.
-# With MODULE=powercut: the tests' own disks, tests/vm/powercut/, in build/powercut/<release>/. Further arguments go to make, e.g. W=1 or C=2. Prints the module's path on success.
+# With MODULE=powercut: the tests' own disks, tests/vm/powercut/, in build/powercut/<release>/. With
+# MODULE=kunit (debug only): dm-ordered-kunit.ko, the suites of tests/kunit/, which run when it is loaded.
+# Further arguments go to make, e.g. W=1 or C=2. Prints the module's path on success.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,20 +22,41 @@ release=$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' "$kdir/include/generated
 case ${MODULE:-ordered} in
 ordered) src=$top/dm-ordered out=${OUT:-$top/build/$release} ;;
 powercut) src=$top/tests/vm/powercut out=${OUT:-$top/build/powercut/$release} ;;
+kunit) src=$top/tests/kunit out=${OUT:-$top/build/kunit/$release} ;;
 *) echo "build-module.sh: no module '$MODULE'" >&2; exit 1 ;;
 esac
 ko=$out/dm-${MODULE:-ordered}.ko
-[ -e "$src/Kbuild" ] || { echo "build-module.sh: $src/Kbuild is missing" >&2; exit 1; }
+[ "${MODULE:-}" != kunit ] || ko=$out/dm-ordered-kunit.ko
+[ -e "$src/Kbuild" ] || [ -e "$src/Kbuild.kunit" ] || { echo "build-module.sh: $src/Kbuild is missing" >&2; exit 1; }
 
 # A tree of links: kbuild puts its objects beside them, so that each kernel has its own.
 mkdir -p "$out"
 exec 9> "$out/.lock"; flock 9
 find "$out" -xtype l -delete
-(cd "$src" && find . -type f \( -name '*.[ch]' -o -name Kbuild \) -print) | while read -r f; do
-	[ "$(readlink "$out/$f" 2>/dev/null)" = "$src/$f" ] && continue
-	mkdir -p "$(dirname "$out/$f")"
-	ln -sfn "$src/$f" "$out/$f"
-done
+link_tree() {
+	(cd "$1" && find . -type f \( -name '*.[ch]' -o -name Kbuild \) -print) | while read -r f; do
+		[ "$(readlink "$2/$f" 2>/dev/null)" = "$1/$f" ] && continue
+		mkdir -p "$(dirname "$2/$f")"
+		ln -sfn "$1/$f" "$2/$f"
+	done
+}
+if [ "${MODULE:-}" = kunit ]; then
+	link_tree "$top/dm-ordered" "$out/core"
+	link_tree "$src" "$out/tests"
+	{
+		cat "$src/Kbuild.kunit"
+		cat <<-'K'
+		obj-m := dm-ordered-kunit.o
+		dm-ordered-kunit-y := $(addprefix core/,$(dmo-kunit-core) $(dmo-kunit-kernel))
+		dm-ordered-kunit-y += $(addprefix tests/,$(dmo-kunit-tests)) tests/module.o
+		ccflags-y += -I$(src)/core -I$(src)/core/uapi -Werror -DDMO_KUNIT
+		UBSAN_SANITIZE := y
+		K
+	} > "$out/Kbuild.new"
+	cmp -s "$out/Kbuild.new" "$out/Kbuild" || cp "$out/Kbuild.new" "$out/Kbuild"
+else
+	link_tree "$src" "$out"
+fi
 
 make -C "$kdir" M="$out" -j"${JOBS:-$(nproc)}" "$@" modules >&2 9>&- || {
 	rm -f "$ko"	# no test must run an older one

@@ -3,8 +3,7 @@
 #
 # kunit.sh: build the files named in tests/kunit/Kbuild.kunit into the User-mode kernel, run it, and
 # print one line for each test case, "ok SUITE.CASE" or "FAILED SUITE.CASE: why", or "SKIPPED ...".
-# Fails when a case failed, when a suite ran fewer cases than it announced, or when the kernel
-# complained. The whole output is kept in build/logs/kunit/.
+# Fails when a case failed, when one is missing (see ktap.sh), or when the kernel complained. The whole output is kept in build/logs/kunit/.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -71,56 +70,7 @@ rc=0
 	< /dev/null > output 2>&1) || rc=$?
 tr -d '\r' < "$logs/output" > "$logs/output.txt"
 
-# KTAP of 6.1: a suite is indented by four blanks; what is indented deeper are parameters of a case.
-awk '
-function result(line,    ok, name, skip) {
-	ok = line !~ /^ *not ok/
-	skip = line ~ /# SKIP/
-	name = line
-	sub(/^ *(not )?ok [0-9]+ (- )?/, "", name)
-	why = name
-	if (!sub(/.*# SKIP */, "", why))
-		why = "no reason given"
-	sub(/ *#.*/, "", name)
-	if (skip)
-		printf "SKIPPED %s.%s: %s\n", suite, name, why
-	else if (ok)
-		printf "ok %s.%s (uml)\n", suite, name
-	else {
-		printf "FAILED %s.%s: %s\n", suite, name, first ? first : "see the log"
-		bad = 1
-	}
-	seen++
-	first = ""
-}
-/^1\.\.[0-9]+$/ { announced = substr($0, 4) }
-/^    # Subtest: / { suite = $0; sub(/^    # Subtest: /, "", suite); seen = 0; plan = 0; inside = 1; next }
-/^    1\.\.[0-9]+$/ { plan = substr($0, 8); next }
-/^    (not )?ok [0-9]+/ { result($0); next }
-/^ +# .*: (EXPECTATION|ASSERTION) FAILED/ { if (!first) { first = $0; sub(/^ +# /, "", first) } next }
-/^(not )?ok [0-9]+/ {
-	suites++
-	inside = 0
-	if (seen != plan || seen == 0) {
-		printf "FAILED %s: ran %d cases of %d\n", suite, seen, plan
-		bad = 1
-	}
-	next
-}
-END {
-	if (inside) {
-		printf "FAILED %s: ended in the middle of the suite\n", suite
-		bad = 1
-	}
-	if (suites == 0) {
-		print "FAILED kunit: no suite was run"
-		bad = 1
-	} else if (announced && suites != announced) {
-		printf "FAILED kunit: %d suites of %d were run\n", suites, announced
-		bad = 1
-	}
-	exit bad
-}' "$logs/output.txt" || rc=1
+scripts/ktap.sh uml < "$logs/output.txt" || rc=1
 if ! scripts/scan-log.sh "$logs/output.txt" > "$logs/defects"; then
 	fatal "the kernel complains: $(head -n 1 "$logs/defects")"
 fi

@@ -7,7 +7,8 @@
 # tests/vm) are heeded.
 #
 # A scenario's header, comment lines before its first command:
-#   # Shows: what it proves, a sentence     # Kernels: 6.1 6.12    those `make check` runs it under
+#   # Shows: what it proves, a sentence     # Kernels: 6.1 6.12 debug    those `make check` runs it under
+#   # Not-debug: why it can't run under the debug kernel (which lacks what stock kernels have as modules)
 #   # Machines: 1 or 2                      # Limit: seconds, trebled for the debug kernel
 #   # Mem: MiB a machine                    # Cpus: a machine, default 2 (1 with two machines)
 #   # Drives: SERIAL:SIZE[:raw|qcow2] ...   # Icount: 1 for repeatable virtual time
@@ -40,7 +41,8 @@ MACHINE_ICOUNT=$(header Icount)
 MACHINE_APPEND=$(header Append)
 MACHINE_MODULE=
 release=$(scripts/kernels.sh version "$kernel")
-MACHINE_ENV=("LONG=${LONG:-0}" "SEED=${SEED:-1}" "DMO_POWERCUT=$top/build/powercut/$release/dm-powercut.ko")
+MACHINE_ENV=("LONG=${LONG:-0}" "SEED=${SEED:-1}" "DMO_POWERCUT=$top/build/powercut/$release/dm-powercut.ko"
+	     "DMO_KUNIT=$top/build/kunit/$release/dm-ordered-kunit.ko")
 machines=$(header Machines); machines=${machines:-1}
 limit=$(header Limit); limit=${limit:-120}
 [ -n "$MACHINE_SMP" ] || { [ "$machines" = 2 ] && MACHINE_SMP=1; } || MACHINE_SMP=2

@@ -98,7 +98,7 @@ run_scenario() {
 }
 
 part_vm() {
-	local f name k n need limit used=0 pid
+	local f name k n need limit slow used=0 pid
 	local -a jobs=()
 	local -A wanted=() size=()
 
@@ -111,12 +111,17 @@ part_vm() {
 			echo "SKIPPED $name: only in make check-long"
 			continue
 		fi
+		if [ "${KERNEL:-}" = debug ] && [ -n "$(header "$name" Not-debug)" ]; then
+			echo "SKIPPED $name (debug): $(header "$name" Not-debug)"
+			continue
+		fi
 		for k in $(header "$name" Kernels); do
 			[ -z "${KERNEL:-}" ] || [ "$KERNEL" = debug ] || [ "$KERNEL" = "$k" ] || continue
 			[ "${KERNEL:-}" != debug ] || k=debug
-			wanted[$k]=1
-			jobs+=("$n $limit $name $k")
-			[ "$k" != debug ] || break
+			wanted[$k]=1 slow=1
+			[ "$k" != debug ] || slow=3
+			jobs+=("$n $((slow * limit)) $name $k")
+			[ "${KERNEL:-}" != debug ] || break
 		done
 	done
 	[ ${#jobs[@]} -gt 0 ] || { echo "FAILED vm: no scenario ${T:-} for ${KERNEL:-any kernel}"; return; }
@@ -128,6 +133,8 @@ part_vm() {
 		}
 		MODULE=powercut scripts/build-module.sh "$k" > "$logs/powercut-$k.log" 2>&1 ||
 			echo "FAILED powercut ($k): doesn't build, see $logs/powercut-$k.log"
+		[ "$k" != debug ] || MODULE=kunit scripts/build-module.sh "$k" > "$logs/kunit-$k.log" 2>&1 ||
+			echo "FAILED kunit ($k): doesn't build, see $logs/kunit-$k.log"
 		scripts/initrd.sh "$k" > /dev/null
 	done
 	if [ -e userspace/Makefile ]; then

@@ -11,6 +11,10 @@
 #include <linux/moduleparam.h>
 #include <linux/random.h>
 
+/* Also in one module of several files. */
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX	KBUILD_BASENAME "."
+
 static uint seed;
 module_param(seed, uint, 0444);
 static uint rounds = 1;
