@@ -87,7 +87,6 @@ far_promote() {
 	out=$(orderedctl promote "$(smeta "$1")" 2>&1) || fail "promotion: $out"
 	echo "$out"
 	far_cut=$(sed -n 's/^cut \([0-9]*\.[0-9]*\).*/\1/p' <<< "$out")
-	[ "${far_cut%.*}" -gt "${committed%.*}" ] || [ "${far_cut#*.}" -ge "${committed#*.}" ] ||
-		fail "promoted at $far_cut, but $committed was committed"
+	cut_at "$(smeta "$1")" cut "$committed" || fail "promoted at $far_cut, but $committed was committed"
 	same "role" "$(sstat "$1" role)" primary
 }

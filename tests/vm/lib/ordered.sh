@@ -196,12 +196,18 @@ session_remove() {
 # status_field SESSION FIELD: a value of orderedctl status --json; cuts as EPOCH.N; FIELD may be
 # any path: role, chunk_older.refs, volumes[0].copyouts.
 status_field() {
-	orderedctl status "$1" --json |
-		jq -r ".[0].$2"' | if type == "object" and has("n") then "\(.epoch).\(.n)" else . end'
+	orderedctl status "$1" --json | dmojson "$2"
 }
 # pstat NAME FIELD, sstat NAME FIELD: of the primary's or secondary's end.
 pstat() { status_field "$(pmeta "$1")" "$2"; }
 sstat() { status_field "$(smeta "$1")" "$2"; }
+
+# cut_at SESSION FIELD CUT: is that cut of the session CUT or a later one?
+cut_at() {
+	local cut; cut=$(status_field "$1" "$2")
+
+	[ "$cut" != null ] && { [ "${cut%.*}" -gt "${3%.*}" ] || { [ "${cut%.*}" = "${3%.*}" ] && [ "${cut#*.}" -ge "${3#*.}" ]; }; }
+}
 
 # wait_stat SECONDS SESSION FIELD VALUE
 wait_stat() { wait_for "$1" "$2: $3 is $4" s_is "$2" "$3" "$4"; }
