@@ -15,6 +15,7 @@
  * for @failed and @why.
  */
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/highmem.h>
 #include <linux/slab.h>
@@ -66,13 +67,20 @@ int dmo_meta_rw(struct dmo_meta *m, blk_opf_t opf, u64 block, void *buf, u32 nr)
 		else
 			vecs = few;
 	}
+	/*
+	 * Not left to the first write: if that is split into the flush and the write
+	 * below, device-mapper forgets the flush's error.
+	 */
+	if (opf & REQ_PREFLUSH) {
+		opf &= ~REQ_PREFLUSH;
+		rc = blkdev_issue_flush(m->bdev);
+	}
 	if (vm && write)
 		flush_kernel_vmap_range(start, total << DMO_BLOCK_SHIFT);
 	while (nr && !rc) {
 		u32 n = min_t(u32, nr, max / 2);
 
 		rc = rw_bio(m, opf, block, buf, n, vecs, max);
-		opf &= ~REQ_PREFLUSH;	/* once, before the first */
 		block += n;
 		buf += (size_t)n << DMO_BLOCK_SHIFT;
 		nr -= n;

@@ -3,16 +3,22 @@
  * dmocut: pull the plug of one end of a session, or of both, or only the link, again and again while
  * the host writes, and see each time what the secondary has.
  *
- *   dmocut NAME VOLUMES sec|pri|both|link CUTS SEED [OPTION...]		CUTS includes those in recovery
+ *   dmocut NAME VOLUMES MODE CUTS SEED [OPTION...]		CUTS includes those in recovery
  *
- * NAME is a session of session_make (ordered.sh) with disk=power mdisk=power (but for link), allowed to be
- * read at sec, not linked. All is done from this one process, so that a cut takes a fraction of a second:
+ * MODE: sec, pri, both: power; link; frames: the link ends at, or has a byte flipped in, one frame after the
+ * other, of either direction; fail: a write or flush of a disk of sec fails, or FUA, and the power may go behind it.
+ *
+ * NAME is a session of session_make (ordered.sh) with disk=power mdisk=power (but for link and frames), allowed to
+ * be read at sec, not linked. All is done from this one process, so that a cut takes a fraction of a second:
  * dm devices are removed and created again from their own table lines, links are socket pairs.
  *
  *   --area KIB	of each volume that a lane writes to (256)
  *   --pause US	between writes of a lane (0)
  *   --hits PERCENT	fail if fewer of the cuts (but those in recovery) hit unflushed writes (0)
  *   --direct 1	cuts may come in the midst of a copy
+ *   --wait MS	at most, between a link that is up and the next cut (120)
+ *   --deep N	so many cuts in the midst of recovery behind each (default: now and then)
+ *   --null 1	the disks of sec are null_blk under dm-linear (disk=lin+null mdisk=lin+null): mode sec only
  *
  * The oracle. Each of four lanes writes in a fixed order, scattered over its area of all volumes, one write
  * at a time, pass after pass, and stamps each sector with the number of the pass. So at any instant
@@ -44,6 +50,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "genl.h"
+#include "spoil.h"
 
 #define LANES		4
 #define MAX_VOLS	256
@@ -52,13 +59,14 @@
 #define STAMP		0x706d6174532d4f44ull
 #define STALL_US	10000000ull
 
-enum mode { CUT_SEC, CUT_PRI, CUT_BOTH, CUT_LINK };
+enum mode { CUT_SEC, CUT_PRI, CUT_BOTH, CUT_LINK, CUT_FRAMES, CUT_FAIL };
 
 static const char *name;
 static unsigned int nvol;
 static enum mode mode;
 static uint64_t rng;
-static unsigned int area_kib = 256, pause_us, min_hits, direct_ok;
+static unsigned int area_kib = 256, pause_us, min_hits, direct_ok, wait_ms = 120, deep;
+static bool nulls;
 
 /* one end of the session */
 static struct end {
@@ -245,14 +253,16 @@ static void no_log(int level, const char *file, int line, int err, const char *f
 	(void)level; (void)file; (void)line; (void)err; (void)f;
 }
 
-/* Blocks of the disks NAME-LETTERm (meta) or NAME-LETTERd* caught unflushed by cuts so far. */
-static void disk_counts(char letter, bool meta, uint64_t *caught)
+/* Of the disks NAME-LETTERm (meta) or NAME-LETTERd*: blocks caught unflushed by cuts, and I/O failed, so far. */
+static void disk_counts(char letter, bool meta, uint64_t *caught, uint64_t *failed)
 {
 	unsigned int v, n = meta ? 1 : nvol;
 
 	*caught = 0;
+	if (failed)
+		*failed = 0;
 	for (v = 0; v < n; v++) {
-		unsigned long c;
+		unsigned long c, f;
 		char dev[128], text[256];
 		uint64_t len;
 
@@ -261,9 +271,149 @@ static void disk_counts(char letter, bool meta, uint64_t *caught)
 		else
 			snprintf(dev, sizeof(dev), "%s-%cd%u", name, letter, v + 1);
 		dm_line(DM_DEVICE_STATUS, dev, &len, text, sizeof(text));
-		if (sscanf(text, "%*s %*u %*u %*u %*u %lu", &c) != 1)
+		if (sscanf(text, "%*s %*u %*u %*u %*u %lu %lu", &c, &f) != 2)
 			die("%s: strange status '%s'", dev, text);
 		*caught += c;
+		if (failed)
+			*failed += f;
+	}
+}
+
+/* ---- disks of null_blk: NAME.dev, under the dm-linear NAME ---- */
+
+static const char *null_name(unsigned int i)
+{
+	static char buf[64];
+
+	if (!i)
+		snprintf(buf, sizeof(buf), "%s-sm", name);
+	else
+		snprintf(buf, sizeof(buf), "%s-sd%u", name, i);
+	return buf;
+}
+
+static void null_set(const char *disk, const char *what, const char *value)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/config/nullb/%s.dev/%s", disk, what);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static const char *null_dev(const char *disk)
+{
+	static char dev[96];
+	char path[160], text[16] = "";
+	int fd;
+
+	snprintf(dev, sizeof(dev), "/dev/%s.dev", disk);
+	if (!access(dev, F_OK))
+		return dev;
+	snprintf(path, sizeof(path), "/sys/kernel/config/nullb/%s.dev/index", disk);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 1)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+	snprintf(dev, sizeof(dev), "/dev/nullb%d", atoi(text));
+	return dev;
+}
+
+static void null_task(int type, const char *disk, uint64_t len, const char *target, const char *params)
+{
+	struct dm_task *t = dm_begin(type, disk);
+
+	if (target && !dm_task_add_target(t, 0, len, target, params))
+		die("%s: no table", disk);
+	if (type == DM_DEVICE_SUSPEND && (!dm_task_no_flush(t) || !dm_task_skip_lockfs(t)))
+		die("%s: no flags", disk);
+	if (!dm_task_run(t))
+		die("%s: task %d failed", disk, type);
+	dm_task_destroy(t);
+}
+
+/* Writes, sectors written and flushes of the disk of the ring so far. */
+static void null_stat(uint64_t stat[3])
+{
+	char path[128], text[512] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", null_dev(null_name(0)) + strlen("/dev/"));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 1 ||
+	    sscanf(text, "%*u %*u %*u %*u %" SCNu64 " %*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %*u %" SCNu64,
+		   &stat[0], &stat[1], &stat[2]) != 3)
+		die("no statistics of %s", null_name(0));
+	close(fd);
+}
+
+/*
+ * Since a flush that was seen: is more in its cache than writes of one block, which are FUA? @base: then.
+ * Nobody says that they were not flushed one after the other, so what is counted is less than what is there.
+ */
+static bool null_unflushed(uint64_t base[3])
+{
+	uint64_t is[3];
+
+	null_stat(is);
+	if (is[2] != base[2])
+		memcpy(base, is, sizeof(is));
+	return is[1] - base[1] > 8 * (is[0] - base[0]);
+}
+
+/* A moment at which there is something to lose. */
+static void null_await(uint64_t base[3])
+{
+	uint64_t end = now_us() + 300000;
+
+	null_stat(base);
+	while (!null_unflushed(base) && now_us() < end)
+		;
+}
+
+static unsigned int null_hits;
+
+/* What is in flight ends; from here on all I/O fails, and what was not flushed is gone. */
+static void null_off(void)
+{
+	static uint64_t len[MAX_VOLS + 1];
+	char text[160];
+	uint64_t base[3];
+	unsigned int i;
+
+	null_await(base);
+	for (i = 0; i <= nvol; i++)
+		dm_line(DM_DEVICE_TABLE, null_name(i), &len[i], text, sizeof(text));
+	for (i = 0; i <= nvol; i++)
+		null_task(DM_DEVICE_RELOAD, null_name(i), len[i], "error", "");
+	for (i = 0; i <= nvol; i++)
+		null_task(DM_DEVICE_SUSPEND, null_name(i), 0, NULL, NULL);
+	null_hits += null_unflushed(base);
+	for (i = 0; i <= nvol; i++)
+		null_task(DM_DEVICE_RESUME, null_name(i), 0, NULL, NULL);
+	for (i = 0; i <= nvol; i++) {
+		null_set(null_name(i), "power", "0");
+		null_set(null_name(i), "power", "1");
+	}
+}
+
+static void null_on(void)
+{
+	unsigned int i;
+
+	for (i = 0; i <= nvol; i++) {
+		const char *disk = null_name(i);
+		char text[160];
+		uint64_t len;
+
+		dm_line(DM_DEVICE_TABLE, disk, &len, text, sizeof(text));
+		snprintf(text, sizeof(text), "%s 0", null_dev(disk));
+		null_task(DM_DEVICE_RELOAD, disk, len, "linear", text);
+		null_task(DM_DEVICE_SUSPEND, disk, 0, NULL, NULL);
+		null_task(DM_DEVICE_RESUME, disk, 0, NULL, NULL);
 	}
 }
 
@@ -271,6 +421,13 @@ static void power_message(const char *text)
 {
 	char dev[128];
 
+	if (nulls) {
+		if (!strcmp(text, "on"))
+			null_on();
+		else
+			null_off();
+		return;
+	}
 	snprintf(dev, sizeof(dev), "%s-%cm", name, mode == CUT_PRI ? 'p' : 's');
 	dm_message(dev, text);
 }
@@ -489,7 +646,7 @@ static void *lane_main(void *arg)
 		l->issued = n + 1;
 		t = now_us();
 		if (pwrite(fds[vol], l->buf, l->unit, (off_t)off) != (ssize_t)l->unit) {
-			if (mode == CUT_SEC || mode == CUT_LINK)
+			if (mode != CUT_PRI && mode != CUT_BOTH)
 				die("a write of lane %u failed: %s", l->nr, strerror(errno));
 			write_errors++;
 			park = true;
@@ -753,17 +910,22 @@ static uint64_t caught_was[3];
 static void caught(uint64_t *n)
 {
 	if (mode != CUT_PRI) {
-		disk_counts('s', true, &n[0]);
-		disk_counts('s', false, &n[1]);
+		disk_counts('s', true, &n[0], NULL);
+		disk_counts('s', false, &n[1], NULL);
 	}
-	if (mode != CUT_SEC)
-		disk_counts('p', false, &n[2]);
+	if (mode == CUT_PRI || mode == CUT_BOTH)
+		disk_counts('p', false, &n[2], NULL);
 }
 
 static void count_hits(unsigned int *sum)
 {
 	uint64_t is[3] = { 0 };
 
+	if (nulls) {
+		if (sum == &hits)
+			hits = null_hits;
+		return;
+	}
 	caught(is);
 	*sum += memcmp(is, caught_was, sizeof(is)) != 0;
 	hit_journal += is[0] != caught_was[0];
@@ -778,7 +940,7 @@ static void cut_power(void)
 		get_status(&sec);
 		raise_to(&floor_committed, genl_getcut(&answer, DMO_A_CUT_COMMITTED));
 	}
-	if (rnd() % 16)
+	if (rnd() % 16 && !nulls)
 		power_off(true, 500);
 	else
 		power_off(false, 0);
@@ -795,8 +957,11 @@ static void issued_now(uint64_t *issued)
 
 static void restart_secondary(void)
 {
+	unsigned int nr = 0;
+
 	remove_end(&sec);
-	while (rnd() % 5 == 0) {	/* a crash in the midst of recovery */
+	/* crashes in the midst of recovery */
+	while (deep ? nr++ < deep : !nulls && rnd() % 5 == 0) {
 		power_message("on");
 		power_arm(some_percent());
 		recovery_cuts++;
@@ -834,14 +999,163 @@ static void restart_primary(void)
 	open_volumes();
 }
 
+/* ---- one frame after the other ---- */
+
+#define SWEEP	12		/* frames a direction */
+
+static unsigned int types_hit[256];
+
+static void wait_links_gone(unsigned int nr)
+{
+	uint64_t end = now_us() + 20000000;
+	const struct end *e[] = { &pri, &sec };
+	int i;
+
+	for (i = 0; i < 2; i++)
+		for (;;) {
+			get_status(e[i]);
+			if (genl_get32(&answer, DMO_A_LINK_STATE) == DMO_LINK_NONE)
+				break;
+			if (now_us() > end)
+				die("cut %u: the link of %c did not end", nr, e[i]->letter);
+			usleep(1000);
+		}
+}
+
+/* A link through the relay, which spoils one frame of it; without a link to begin with. */
+static void one_frame(unsigned int nr)
+{
+	unsigned int i = nr - 1, type;
+	struct spoil_fault f = {
+		.where = (enum spoil_where)(i % 3),
+		.dir = i / 3 % 2,
+		.frame = i / 6 % SWEEP + 1,
+		.what = i / (6 * SWEEP) % 2 ? SPOIL_FLIP : SPOIL_CLOSE,
+	};
+	uint64_t end, issued[LANES];
+	int a[2], b[2];
+
+	make_pair(a, nr & 1);
+	make_pair(b, nr & 2);
+	spoil_start(a[1], b[1], &f);
+	attach(&sec, b[0]);
+	attach(&pri, a[0]);
+	close(a[0]);
+	close(b[0]);
+	end = now_us() + 1000000;
+	while (!spoil_hit(&type) && now_us() < end) {
+		get_status(&pri);
+		if (genl_get32(&answer, DMO_A_LINK_STATE) == DMO_LINK_UP)
+			take_record();
+		usleep(2000);
+	}
+	types_hit[type & 255]++;
+	hits += type != 0;
+	if (type && f.what == SPOIL_FLIP) {	/* whoever got it must have ended the link, and said why */
+		wait_link(f.dir ? &pri : &sec, false);
+		if (!reason()[0])
+			die("cut %u: a flipped bit in frame %u of type %u: no reason", nr, f.frame, type);
+	}
+	spoil_stop();
+	wait_links_gone(nr);
+	issued_now(issued);
+	acknowledged();
+	check_secondary("frame", nr, issued);
+}
+
+static void frames(unsigned int cuts)
+{
+	unsigned int i;
+
+	link_away();
+	wait_links_gone(0);
+	for (i = 1; i <= cuts; i++)
+		one_frame(i);
+	for (i = 1; i < 256; i++)
+		if (types_hit[i])
+			printf("%u frames of type %u, ", types_hit[i], i);
+	link_up();
+	wait_synced();
+}
+
+/* ---- writes and flushes that fail ---- */
+
+static unsigned int meta_failures, data_failures;
+
+static void set_fault(const char *dev, const char *what, unsigned int n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "fail%s %u %u", what, n, n ? (unsigned int)(rnd() % (rnd() & 1 ? 4 : 16)) : 0);
+	dm_message(dev, text);
+}
+
+static void one_failure(unsigned int nr)
+{
+	static const char * const kinds[] = { "write", "flush", "fua" };
+	bool meta = nr & 1, in_recovery;
+	const char *kind = kinds[rnd() % (meta ? 3 : 2)];
+	uint64_t c, was, is, issued[LANES], end;
+	unsigned int state, block;
+	char dev[128];
+
+	if (meta)
+		snprintf(dev, sizeof(dev), "%s-sm", name);
+	else
+		snprintf(dev, sizeof(dev), "%s-sd%u", name, (unsigned int)(1 + rnd() % nvol));
+	for (end = now_us() + rnd() % (wait_ms * 1000); now_us() < end; usleep(2000))
+		take_record();
+	disk_counts('s', meta, &c, &was);
+	set_fault(dev, kind, meta ? 1 : 3);
+	for (is = was, end = now_us() + 300000; is == was && now_us() < end; usleep(1000))
+		disk_counts('s', meta, &c, &is);
+	hits += is != was;
+	/* it says so: of the metadata device for good, of a data device until the retry */
+	for (end = now_us() + 3000000; is != was; usleep(1000)) {
+		get_status(&sec);
+		state = genl_get32(&answer, DMO_A_STATE);
+		block = genl_get32(&answer, DMO_A_BLOCK);
+		if (meta ? state == DMO_STATE_FAILED : block == DMO_BLOCK_RESTORE_ERROR)
+			break;
+		if (now_us() > end)
+			die("failure %u: a %s of %s failed, state is %u, block %u", nr, kind, dev, state, block);
+	}
+	if (is != was && meta)
+		meta_failures++;
+	else if (is != was)
+		data_failures++;
+	set_fault(dev, kind, 0);
+	if (rnd() & 1)
+		power_off(false, 0);
+	issued_now(issued);
+	link_away();
+	acknowledged();
+	remove_end(&sec);
+	power_message("on");
+	in_recovery = meta && rnd() & 1;
+	if (in_recovery) {
+		set_fault(dev, kind, 1);
+		if (try_create(&sec))
+			remove_end(&sec);
+		set_fault(dev, kind, 0);
+	}
+	create_end(&sec);
+	wait_link(&sec, false);
+	check_secondary(in_recovery ? "failure, also in recovery," : "failure", nr, issued);
+	link_up();
+	wait_synced();
+}
+
+/* ---- cuts of a whole host ---- */
+
 static void one_cut(unsigned int nr)
 {
-	uint64_t end = now_us() + rnd() % 120000, issued[LANES];
+	uint64_t end = now_us() + rnd() % (wait_ms * 1000), issued[LANES];
 	bool host = mode == CUT_PRI || mode == CUT_BOTH;
 
 	do {
 		take_record();
-		usleep(rnd() % 20000);
+		usleep(rnd() % (wait_ms * 1000 / 6));
 	} while (now_us() < end);
 	if (mode != CUT_LINK)
 		cut_power();
@@ -899,14 +1213,14 @@ static void drain(void)
 
 static void options(int argc, char **argv)
 {
-	static const char * const modes[] = { "sec", "pri", "both", "link" };
+	static const char * const modes[] = { "sec", "pri", "both", "link", "frames", "fail" };
 	int i;
 
 	if (argc < 6)
 		die("wrong arguments");
 	name = argv[1];
 	nvol = (unsigned int)atoi(argv[2]);
-	for (i = 0; i < 4 && strcmp(argv[3], modes[i]); i++)
+	for (i = 0; i < 6 && strcmp(argv[3], modes[i]); i++)
 		;
 	mode = (enum mode)i;
 	rng = strtoull(argv[5], NULL, 0);
@@ -921,10 +1235,16 @@ static void options(int argc, char **argv)
 			min_hits = v;
 		else if (!strcmp(argv[i], "--direct"))
 			direct_ok = v;
+		else if (!strcmp(argv[i], "--wait"))
+			wait_ms = v;
+		else if (!strcmp(argv[i], "--deep"))
+			deep = v;
+		else if (!strcmp(argv[i], "--null"))
+			nulls = v;
 		else
 			die("no option %s", argv[i]);
 	}
-	if (mode > CUT_LINK || !nvol || nvol > MAX_VOLS)
+	if (mode > CUT_FAIL || wait_ms < 6 || !nvol || nvol > MAX_VOLS)
 		die("wrong arguments");
 }
 
@@ -944,9 +1264,11 @@ int main(int argc, char **argv)
 	start_lanes();
 	link_up();
 	wait_synced();
-	for (i = 1; i + recovery_cuts <= cuts; i++)
-		one_cut(i);
-	all = i - 1;
+	if (mode == CUT_FRAMES)
+		frames(cuts);
+	for (i = 1; i + recovery_cuts <= cuts && mode != CUT_FRAMES; i++)
+		mode == CUT_FAIL ? one_failure(i) : one_cut(i);
+	all = mode == CUT_FRAMES ? cuts : i - 1;
 	drain();
 	quit = true;
 	for (i = 0; i < LANES; i++) {
@@ -959,7 +1281,9 @@ int main(int argc, char **argv)
 	printf("cuts=%u hits=%u in_recovery=%u hits=%u journal=%u restore=%u host=%u torn_copies=%u records=%u writes=%"
 	       PRIu64 " max_ms=%" PRIu64 " ms=%" PRIu64 "\n", all, hits, recovery_cuts, recovery_hits,
 	       hit_journal, hit_restore, hit_host, inconsistent_seen, nr_records, writes, max_us / 1000, (now_us() - since) / 1000);
-	if ((mode == CUT_SEC || mode == CUT_LINK) && max_us > STALL_US)
+	if (mode == CUT_FAIL)
+		printf("failures of the journal's disk: %u, of data: %u\n", meta_failures, data_failures);
+	if (mode != CUT_PRI && mode != CUT_BOTH && max_us > STALL_US)
 		die("a write took %" PRIu64 " ms", max_us / 1000);
 	if (hits * 100 < all * min_hits)
 		die("only %u of %u cuts hit something unflushed", hits, all);

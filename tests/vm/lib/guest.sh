@@ -300,8 +300,9 @@ disk_power() {
 # its disks PERCENT (default 50) in a hundred are kept; then all I/O fails until power_on NAME.
 power_cut() { dmsetup message "$1" 0 cut "${3:-$RANDOM$RANDOM}" "${2:-50}"; }
 power_on() { dmsetup message "$1" 0 on; }
-# power_fail NAME flush|write N: the next N flushes or writes of disk NAME fail.
-power_fail() { dmsetup message "$1" 0 "fail$2" "$3"; }
+# power_fail NAME flush|write|fua N [SKIP]: N flushes, writes, FUA writes of disk NAME fail, behind SKIP that don't.
+#   ... read FIRST COUNT: these sectors can't be read; COUNT 0: all can.
+power_fail() { dmsetup message "$1" 0 "fail$2" "$3" ${4:+"$4"}; }
 
 # disk_recorded NAME MIB HOST: a disk in memory that writes down what is done to it (dm-recorder.c, which says what
 # /dev/dmo-recorder takes). Prints /dev/mapper/NAME.

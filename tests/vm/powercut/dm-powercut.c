@@ -22,9 +22,13 @@
  *	dmsetup message <any of them> 0 on
  *
  * so that disks can be cut with everything on top of them at work. "failflush
- * <n>" and "failwrite <n>" fail the next n flushes, writes of that one disk.
+ * <n> [<skip>]", "failwrite <n> [<skip>]" and "failfua <n> [<skip>]" fail n
+ * flushes, writes (with or without FUA), FUA writes of that one disk, the next
+ * ones or those behind <skip> others. A flush that fails loses nothing; a FUA
+ * write that fails may be in the cache: every other one is. "failread <first>
+ * <count>": these sectors can't be read; a count of 0 ends it.
  * Status: on|off <unflushed blocks> <cuts> <blocks lost so far> <flushes>
- * <blocks that were unflushed when the power was cut, so far>.
+ * <blocks that were unflushed when the power was cut, so far> <failed so far>.
  *
  * There are two images: what reads see, and what survives. One lock for all
  * disks: writers share it, flush and cut exclude them.
@@ -53,9 +57,13 @@ struct disk {
 	u8 *durable;
 	unsigned long *unflushed;
 	bool off;
-	unsigned int fail_flush;
-	unsigned int fail_write;
-	unsigned long cuts, lost, flushes, caught;
+	/* under @fail_lock: what fails */
+	spinlock_t fail_lock;
+	struct fault {
+		unsigned int nr, skip;
+	} fail_flush, fail_write, fail_fua;
+	u64 unreadable, nr_unreadable;	/* bytes; under @power */
+	unsigned long cuts, lost, flushes, caught, failed;
 };
 
 static LIST_HEAD(disks);
@@ -87,6 +95,7 @@ static int powercut_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (!d)
 		return -ENOMEM;
 	d->bs = 512;
+	spin_lock_init(&d->fail_lock);
 	if (strscpy(d->host, argv[0], HOST_LEN) < 0 ||
 	    (argc == 2 && (kstrtouint(argv[1], 0, &d->bs) || d->bs < 512 || d->bs > 4096 ||
 			   d->bs & (d->bs - 1)))) {
@@ -173,6 +182,24 @@ static void read_data(struct disk *d, struct bio *bio, size_t at)
 	}
 }
 
+/* Is it one of those that fail? */
+static bool fails(struct disk *d, struct fault *f)
+{
+	bool yes;
+
+	if (!READ_ONCE(f->nr))
+		return false;
+	spin_lock(&d->fail_lock);
+	yes = f->nr && !f->skip;
+	if (f->skip)
+		f->skip--;
+	else if (f->nr)
+		f->nr--;
+	d->failed += yes;
+	spin_unlock(&d->fail_lock);
+	return yes;
+}
+
 /* With the lock held, for writing if the bio is a flush or FUA. */
 static blk_status_t do_bio(struct disk *d, struct bio *bio, size_t at)
 {
@@ -182,10 +209,8 @@ static blk_status_t do_bio(struct disk *d, struct bio *bio, size_t at)
 		return BLK_STS_IOERR;
 
 	if (bio->bi_opf & REQ_PREFLUSH) {
-		if (d->fail_flush) {
-			d->fail_flush--;
+		if (fails(d, &d->fail_flush))
 			return BLK_STS_IOERR;
-		}
 		d->flushes++;
 		flush_blocks(d, 0, d->blocks);
 		if (!len)
@@ -196,11 +221,18 @@ static blk_status_t do_bio(struct disk *d, struct bio *bio, size_t at)
 
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
+		if (at < d->unreadable + d->nr_unreadable && at + len > d->unreadable)
+			return BLK_STS_MEDIUM;
 		read_data(d, bio, at);
 		return BLK_STS_OK;
 	case REQ_OP_WRITE:
-		if (READ_ONCE(d->fail_write)) {
-			WRITE_ONCE(d->fail_write, d->fail_write - 1);
+		if (fails(d, &d->fail_write))
+			return BLK_STS_IOERR;
+		if (bio->bi_opf & REQ_FUA && fails(d, &d->fail_fua)) {
+			if (d->failed & 1) {
+				write_data(d, bio, at);
+				touch_blocks(d, at, len);
+			}
 			return BLK_STS_IOERR;
 		}
 		write_data(d, bio, at);
@@ -284,6 +316,37 @@ static int powercut_map(struct dm_target *ti, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
+static int set_fault(struct disk *d, unsigned int argc, char **argv)
+{
+	struct fault f = { }, *which;
+
+	if (argc == 3 && !strcmp(argv[0], "failread")) {
+		u64 first, count;
+
+		if (kstrtou64(argv[1], 0, &first) || kstrtou64(argv[2], 0, &count))
+			return -EINVAL;
+		down_write(&power);
+		d->unreadable = first << SECTOR_SHIFT;
+		d->nr_unreadable = count << SECTOR_SHIFT;
+		up_write(&power);
+		return 0;
+	}
+	if (kstrtouint(argv[1], 0, &f.nr) || (argc == 3 && kstrtouint(argv[2], 0, &f.skip)))
+		return -EINVAL;
+	if (!strcmp(argv[0], "failflush"))
+		which = &d->fail_flush;
+	else if (!strcmp(argv[0], "failwrite"))
+		which = &d->fail_write;
+	else if (!strcmp(argv[0], "failfua"))
+		which = &d->fail_fua;
+	else
+		return -EINVAL;
+	spin_lock(&d->fail_lock);
+	*which = f;
+	spin_unlock(&d->fail_lock);
+	return 0;
+}
+
 static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 			    unsigned int maxlen)
 {
@@ -291,18 +354,8 @@ static int powercut_message(struct dm_target *ti, unsigned int argc, char **argv
 	unsigned int percent, n;
 	u64 seed;
 
-	if (argc == 2 && !strcmp(argv[0], "failflush") && !kstrtouint(argv[1], 0, &n)) {
-		down_write(&power);
-		self->fail_flush = n;
-		up_write(&power);
-		return 0;
-	}
-	if (argc == 2 && !strcmp(argv[0], "failwrite") && !kstrtouint(argv[1], 0, &n)) {
-		down_write(&power);
-		self->fail_write = n;
-		up_write(&power);
-		return 0;
-	}
+	if (argc >= 2 && argc <= 3 && !strncmp(argv[0], "fail", 4))
+		return set_fault(self, argc, argv);
 	if (argc == 3 && !strcmp(argv[0], "cut") && !kstrtou64(argv[1], 0, &seed) &&
 	    !kstrtouint(argv[2], 0, &percent)) {
 		down_write(&power);
@@ -339,9 +392,9 @@ static void powercut_status(struct dm_target *ti, status_type_t type, unsigned i
 	switch (type) {
 	case STATUSTYPE_INFO:
 		down_read(&power);
-		DMEMIT("%s %d %lu %lu %lu %lu", d->off ? "off" : "on",
+		DMEMIT("%s %d %lu %lu %lu %lu %lu", d->off ? "off" : "on",
 		       bitmap_weight(d->unflushed, d->blocks), d->cuts, d->lost, d->flushes,
-		       d->caught);
+		       d->caught, d->failed);
 		up_read(&power);
 		break;
 	case STATUSTYPE_TABLE:
