@@ -7,6 +7,7 @@
 # Machines: 1
 # Limit: 240
 # Mem: 768
+# Append: rcupdate.rcu_expedited=1
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 
