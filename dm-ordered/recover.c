@@ -12,6 +12,11 @@
  * whose sequence the running incarnation would come to, proves damage. It is looked for
  * in the blocks that follow, BEYOND of them at most.
  *
+ * A block that can't be read tells nothing: what it holds may be the next record
+ * of a committed chunk, and may be readable again later. So where the scan needs
+ * one, activation fails, with nothing written, rather than to take the ring for
+ * shorter than it is.
+ *
  * Then the superblock is made to agree, with the ring durable by then:
  *   a complete chunk with END_OF_COPY, but a copy still under way: the crash
  *     came between the two. The copy is at its end.
@@ -41,6 +46,8 @@ struct scan {
 	void *window;		/* WINDOW blocks */
 	u64 start;
 	u32 nr;			/* blocks in the window from @start on */
+	int error;		/* blocks from @error_pos on can't be read */
+	u64 error_pos;
 	bool copy_ended;
 };
 
@@ -63,6 +70,8 @@ static void *blocks_at(struct scan *sc, u64 pos, u32 nr)
 		if (rc) {
 			DMWARN("%pg: journal, block %llu: read failed: error %d", j->m->bdev, pos,
 			       rc);
+			sc->error = rc;
+			sc->error_pos = pos;
 			return NULL;
 		}
 		sc->start = pos;
@@ -110,11 +119,16 @@ static int scan_ring(struct scan *sc, char *why)
 			rc = check_record(sc, &rec, why);
 			sc->end = js->at;
 			sc->end_used = js->used;
+			sc->error = 0;	/* of the other place it could be at */
 			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT)
 				sc->good = js->good;
 		}
 		cond_resched();
 	}
+	if (!rc && sc->error)
+		rc = dmo_refuse(why, -EIO,
+				"journal, block %llu can't be read: error %d; what was committed isn't known: make it readable, or overwrite that block of the device (%llu)",
+				sc->error_pos, sc->error, sc->s->j.base + sc->error_pos);
 	if (!rc && next == DMO_JSCAN_NOMEM)
 		rc = dmo_refuse(why, -ENOMEM, "no memory for the journal's scan");
 	return rc;
