@@ -52,6 +52,13 @@ void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...)
 	p->ops->event(p->owner, DMO_EVENT_ERROR, (struct dmo_cut){}, volume, why);
 }
 
+/* A write to the metadata device has failed: say so, once. */
+void dmo_primary_meta_error(struct dmo_primary *p)
+{
+	if (!test_and_set_bit(DMO_PF_META_ERROR, &p->flags))
+		dmo_primary_error(p, -1, "%s", p->meta->why);
+}
+
 static void step_older(struct dmo_primary *p, enum dmo_chunk_event ev)
 {
 	lockdep_assert_held(&p->lock);
@@ -236,6 +243,8 @@ static int raise_epoch(struct dmo_primary *p, u64 epoch)
 		spin_lock_irq(&p->lock);
 		p->epoch = epoch;
 		spin_unlock_irq(&p->lock);
+	} else {
+		dmo_primary_meta_error(p);
 	}
 	return r;
 }

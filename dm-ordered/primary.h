@@ -90,6 +90,8 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
  */
 struct dmo_cut dmo_primary_switch(struct dmo_primary *p);
 void dmo_primary_set(struct dmo_primary *p, u32 cycle_ms, u64 budget);
+/** dmo_primary_meta_error - a write to the metadata device has failed: an event, once */
+void dmo_primary_meta_error(struct dmo_primary *p);
 
 struct dmo_pri_chunk {
 	u32 state;

@@ -61,6 +61,7 @@ struct dmo_ship {
 #define DMO_PF_KICK		0	/* cycle thread: look again */
 #define DMO_PF_WRITE_ERROR	1	/* a local write failed */
 #define DMO_PF_FLUSH_ERROR	2	/* a flush failed; vol->reship says where */
+#define DMO_PF_META_ERROR	3	/* the metadata device failed, and it was said */
 
 /**
  * struct dmo_primary

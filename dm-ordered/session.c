@@ -701,7 +701,9 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	if (r)
 		strscpy(why, m->why, DMO_REASON_LEN);
 	mutex_unlock(&m->lock);
-	if (!r && s->pri)
+	if (r && s->pri)
+		dmo_primary_meta_error(s->pri);
+	else if (s->pri)
 		dmo_primary_set(s->pri, sb->cycle_ms, (u64)sb->budget_mib << 20);
 	unlock_session(s);
 	return r;
