@@ -5,6 +5,8 @@
  *   dmopeer META cases		every kind of wrong byte once; META's role decides which side is played
  *   dmopeer META fuzz N SEED VOLUME	N mutations of a good conversation; META is a secondary, VOLUME its volume 1
  *   dmopeer META pending		a primary that has a full copy due and says nothing more, until killed
+ *   dmopeer META hang KIND	a peer that hangs, until killed: silent (from the beginning), mute (it reads), dead (no
+ *				more), deaf (it does not read, but says PING), aimless (reads and says PING, never answers)
  *
  * Each case ends with the link gone, the reason in the session's status, the boundary what it was, and (at
  * a secondary) no INCONSISTENT. Volume 1 must have at least 16 blocks.
@@ -828,6 +830,34 @@ static int run_fuzz(unsigned int n, const char *path)
 	return 0;
 }
 
+/* ---- a peer that hangs ---- */
+
+static int run_hang(const char *kind)
+{
+	bool reads = !strcmp(kind, "mute") || !strcmp(kind, "aimless");
+	bool pings = !strcmp(kind, "deaf") || !strcmp(kind, "aimless");
+	bool silent = !strcmp(kind, "silent");
+
+	if (!reads && !pings && !silent && strcmp(kind, "dead"))
+		die("no kind %s", kind);
+	attach();
+	if (!silent) {
+		read_hello();
+		ours.chunk_max = 1 << 30;
+		hello_frame();
+		out();
+		simple(DMO_FRAME_ACCEPT, no_cut, 0);
+		if (await(DMO_FRAME_ACCEPT) != DMO_FRAME_ACCEPT)
+			die("a good handshake is refused: %s", words);
+	}
+	for (;; usleep(20000)) {
+		while (reads && recv(sock, data, sizeof(data), MSG_DONTWAIT) > 0)
+			;
+		if (pings)
+			simple(DMO_FRAME_PING, no_cut, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
@@ -844,6 +874,8 @@ int main(int argc, char **argv)
 		rng = strtoull(argv[4], NULL, 0);
 		return run_fuzz((unsigned int)atoi(argv[3]), argv[5]);
 	}
+	if (!strcmp(argv[2], "hang") && argc == 4)
+		return run_hang(argv[3]);
 	if (!strcmp(argv[2], "pending")) {
 		attach();
 		read_hello();
