@@ -5,7 +5,7 @@
 # only the time that a cut bears is another.
 # Kernels: 6.1
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 640
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

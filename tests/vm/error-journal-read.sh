@@ -5,7 +5,7 @@
 # an activation is refused rather than to take the ring for shorter than it is, and works when it can be read.
 # Kernels: 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

@@ -5,7 +5,7 @@
 # also on that block, whose write gives the cycle up for the next; a device that fails all writes gives EIO for each.
 # Kernels: 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

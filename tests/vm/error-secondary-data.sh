@@ -5,7 +5,7 @@
 # once and tries again, cycles are committed meanwhile and none is lost, by a restart neither; it heals by itself.
 # Kernels: 6.1
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

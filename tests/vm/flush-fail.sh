@@ -5,7 +5,7 @@
 # goes; of the primary's, what is then lost is found in no copy, since all since the last good flush is shipped again.
 # Kernels: 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

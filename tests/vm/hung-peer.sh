@@ -5,7 +5,7 @@
 # tells what is waited for; no write at the primary waits, and the right secondary goes on where it was.
 # Kernels: 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 640
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

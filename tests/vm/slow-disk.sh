@@ -5,7 +5,7 @@
 # write at the primary; a slow disk at the primary is waited for by the writes to it, and by nothing else.
 # Kernels: 6.12
 # Machines: 1
-# Limit: 120
+# Limit: 240
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
