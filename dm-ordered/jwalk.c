@@ -110,10 +110,7 @@ static int read_record(struct dmo_jwalk *w, struct dmo_record *r, struct dmo_rec
 	u32 have;
 	int rc;
 
-	rc = read_header(w, pos, r, &have, why);
-	if (rc)
-		return rc;
-	rc = check_header(w, pos, r, rec, why);
+	rc = read_header(w, pos, r, &have, why) ?: check_header(w, pos, r, rec, why);
 	if (rc && pos) {	/* it may have been too long for the end of the ring */
 		char text[DMO_REASON_LEN];
 
