@@ -575,10 +575,9 @@ int dmo_journal_discard(struct dmo_journal *j)
 
 /* -- life ---------------------------------------------------------------- */
 
-int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, char *why)
+int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, char *why)
 {
 	struct dmo_boundary *b;
-	u64 used;
 
 	lockdep_assert_held(&j->append);
 	spin_lock_irq(&j->lock);
@@ -594,7 +593,6 @@ int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, char *why)
 			j->uncommitted++;
 		}
 	}
-	used = distance(j, j->tail.pos, good.pos);
 	spin_unlock_irq(&j->lock);
 	if (used + 2 > j->size)
 		return dmo_refuse(why, -EUCLEAN,

@@ -83,10 +83,11 @@ void dmo_journal_exit(struct dmo_journal *j);
 /**
  * dmo_journal_adopt - take over what a scan found
  * @good: behind the last LAST or COMMIT it accepted (not behind a JUMP), or the tail
+ * @used: blocks from the tail to @good; all of them, if they are the same place again
  * The boundaries were put into @j->boundaries by the caller.
  * Holds @append. Return: 0, or -EUCLEAN if no JUMP would fit.
  */
-int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, char *why);
+int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, char *why);
 
 /* The newest cut complete, committed, restored; any may be NULL. */
 void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,

@@ -40,6 +40,7 @@ struct scan {
 	struct dmo_jscan js;
 	/* behind the last LAST or COMMIT; not, as js.good, behind a JUMP: see journal.c */
 	struct dmo_jpos good;
+	u64 good_used;		/* blocks from the tail to it */
 	struct dmo_jpos end;	/* behind the last record accepted */
 	u64 end_used;		/* blocks from the tail to it */
 	void *header;		/* one block, of the record in hand */
@@ -120,8 +121,10 @@ static int scan_ring(struct scan *sc, char *why)
 			sc->end = js->at;
 			sc->end_used = js->used;
 			sc->error = 0;	/* of the other place it could be at */
-			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT)
+			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT) {
 				sc->good = js->good;
+				sc->good_used = js->good_used;
+			}
 		}
 		cond_resched();
 	}
@@ -213,7 +216,7 @@ static int cut_off(struct scan *sc, char *why)
 	if (s->m->st.seq_floor < above)
 		s->m->st.seq_floor = above;
 	mutex_unlock(&s->m->lock);
-	rc = dmo_journal_adopt(&s->j, sc->good, why);
+	rc = dmo_journal_adopt(&s->j, sc->good, sc->good_used, why);
 	if (!rc) {
 		rc = dmo_journal_drop(&s->j, true);
 		if (rc)
