@@ -204,7 +204,7 @@ static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
 }
 
 /* Cut off what is behind @good; from here on all that was found is durable. */
-static int cut_off(struct scan *sc, char *why)
+static int cut_off(struct scan *sc, struct dmo_cut committed, char *why)
 {
 	struct dmo_secondary *s = sc->s;
 	u64 above = max(sc->good.seq, sc->js.max_seq) + 1;
@@ -215,6 +215,9 @@ static int cut_off(struct scan *sc, char *why)
 	/* a fresh device, whose floor is not above its first sequence */
 	if (s->m->st.seq_floor < above)
 		s->m->st.seq_floor = above;
+	/* goes to the disk before the JUMP, behind which no scan sees what told of it */
+	if (dmo_cut_cmp(committed, s->m->st.committed) > 0)
+		s->m->st.committed = committed;
 	mutex_unlock(&s->m->lock);
 	rc = dmo_journal_adopt(&s->j, sc->good, sc->good_used, why);
 	if (!rc) {
@@ -263,7 +266,7 @@ static int scan_and_settle(struct scan *sc, char *why)
 	look_beyond(sc, &committed);
 	rc = take_chunks(sc, committed, why);
 	if (!rc)
-		rc = cut_off(sc, why);
+		rc = cut_off(sc, committed, why);
 	if (!rc)
 		rc = agree(sc, committed, why);
 	if (!rc)
