@@ -299,7 +299,6 @@ static int on_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const
 
 static int on_commit(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
 {
-	struct dmo_cut restored;
 	int rc;
 
 	if (dmo_cut_cmp(h->tag, s->j.complete) > 0)
@@ -314,12 +313,8 @@ static int on_commit(struct dmo_secondary *s, const struct dmo_frame_hdr *h, cha
 	rc = dmo_link_post(s->link, DMO_FRAME_COMMITTED, h->tag, 0, NULL, 0);
 	/* not before COMMITTED, but also when it can't be said any more */
 	dmo_restore_kick(s, false);
-	if (rc)
-		return rc;
-	/* restored while there was no link: say so now */
-	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
-	if (dmo_cut_cmp(h->tag, restored) <= 0)
-		rc = dmo_link_post(s->link, DMO_FRAME_RESTORED, restored, 0, NULL, 0);
+	if (!rc)
+		dmo_sec_said_committed(s, h->tag);
 	return rc;
 }
 

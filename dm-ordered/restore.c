@@ -67,7 +67,7 @@ static int settle(struct dmo_secondary *s, struct dmo_boundary *upto)
 	if (rc)
 		return rc;
 	rc = dmo_journal_release(&s->j, upto);
-	if (!rc)
+	if (!rc && dmo_sec_may_say_restored(s, tag))
 		s->ops->post(s->owner, DMO_FRAME_RESTORED, tag, 0);
 	return rc;
 }

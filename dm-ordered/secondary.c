@@ -76,6 +76,30 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 	s->ops->event(s->owner, DMO_EVENT_INCONSISTENT, restored, -1, why);
 }
 
+void dmo_sec_said_committed(struct dmo_secondary *s, struct dmo_cut tag)
+{
+	struct dmo_cut restored;
+
+	spin_lock(&s->lock);
+	if (dmo_cut_cmp(tag, s->said) > 0)
+		s->said = tag;
+	spin_unlock(&s->lock);
+	/* by now, or while there was no link */
+	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
+	if (dmo_cut_cmp(tag, restored) <= 0)
+		s->ops->post(s->owner, DMO_FRAME_RESTORED, restored, 0);
+}
+
+bool dmo_sec_may_say_restored(struct dmo_secondary *s, struct dmo_cut tag)
+{
+	bool may;
+
+	spin_lock(&s->lock);
+	may = dmo_cut_cmp(tag, s->said) <= 0;
+	spin_unlock(&s->lock);
+	return may;
+}
+
 /* -- life ---------------------------------------------------------------- */
 
 static struct block_device *data_bdev(void *owner, u32 volume)
@@ -245,6 +269,9 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h)
 	h->copy_id = s->m->sb.copy_id;
 	mutex_unlock(&s->m->lock);
 	dmo_journal_cuts(&s->j, &h->complete, &h->committed, &h->restored);
+	spin_lock(&s->lock);
+	s->said = h->committed;
+	spin_unlock(&s->lock);
 	h->chunk_max = dmo_journal_chunk_max(&s->j);
 }
 
@@ -361,6 +388,7 @@ int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why)
 		s->ops->event(s->owner, DMO_EVENT_COMMIT, s->j.committed, -1, NULL);
 		/* the primary may have sent no COMMIT: it had merged a chunk that was complete */
 		s->ops->post(s->owner, DMO_FRAME_COMMITTED, s->j.committed, 0);
+		dmo_sec_said_committed(s, s->j.committed);
 	}
 	spin_lock(&s->lock);
 	attempts = s->attempts;

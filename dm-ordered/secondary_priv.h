@@ -61,6 +61,7 @@ struct dmo_secondary {
 	struct dmo_rpool receive_pool;
 	struct dmo_link *link;		/* whose frame is in hand */
 	struct bio_vec *vecs;		/* DMO_MAX_VECS */
+	struct dmo_cut said;		/* the peer was told that it is committed; under @lock */
 	bool unsynced;			/* DIRECT since the last SYNC of this link */
 	u64 peer_gen;
 	u64 peer_history[DMO_GEN_HISTORY];
@@ -84,6 +85,14 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why);
 
 /* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
 int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
+
+/*
+ * RESTORED never goes out before COMMITTED of the same cut, but the restore worker may be done
+ * with it first: then whoever has just said COMMITTED(@tag) says it, here.
+ */
+void dmo_sec_said_committed(struct dmo_secondary *s, struct dmo_cut tag);
+/* Return: may RESTORED(@tag) be said? */
+bool dmo_sec_may_say_restored(struct dmo_secondary *s, struct dmo_cut tag);
 
 /*
  * Commit everything complete; wait until it is restored. Holds j.append. Gives
