@@ -17,7 +17,8 @@ trace_start() {
 		# the numbering begins with the first event: all at once, while nothing is written
 		echo 1 > $t/events/dm_ordered/enable
 	fi
-	cat $t/trace_pipe > "/outbox/$1" &
+	# ahead of all others: the machine may be killed at any moment
+	chrt -f 10 cat $t/trace_pipe > "/outbox/$1" &
 	tracer=$!
 }
 
@@ -86,4 +87,66 @@ settled() {
 		sleep 0.05
 	done
 	settled_cut=$restored
+}
+
+# ---------------------------------------------------------------- one machine a site
+# The guests of scenarios that kill machines: a is the primary, b the secondary, drives data1, data2 and meta.
+
+site_start() {
+	net_machine
+	. "$DMO_TOP/tests/vm/lib/ordered.sh"
+	load_module
+	meta=$(drive meta)
+	[ "$DMO_BOOT" != 1 ] || check "format" orderedctl format --role "$1" --plain --cycle-ms 200 --link-timeout 3000 \
+		--uuid 5e55107e-0000-4000-8000-00000000c4ec --volume "1:$(drive data1)" --volume "2:$(drive data2)" "$meta"
+	check "create" orderedctl create --meta "$meta" --map "1=$(drive data1),v1" --map "2=$(drive data2),v2"
+	say "DEV $(lsblk -dno MAJ:MIN "$meta" | tr -d ' ')"
+}
+
+# site_primary: works until it is killed; says BASE when the secondary has the prefilled volumes.
+site_primary() {
+	site_start primary
+	trace_start "trace.$DMO_BOOT"
+	orderedctl connect "$meta" 10.77.0.2:7788 --keep > /run/keep 2>&1 &
+	work_start "history.$DMO_BOOT" --seed "$((SEED + DMO_BOOT))" --volume 1=/dev/mapper/v1 --volume 2=/dev/mapper/v2 \
+		--tokens 3 --max 262144 --pause 2000 --discard 3 --zero 3 --fua 5 --flush 5 \
+		--mark "500,orderedctl switch $meta" --commit "400,orderedctl status $meta --dump | cut -f 21"
+	work_prefilled "history.$DMO_BOOT"
+	check "drain" orderedctl drain "$meta" --timeout 60
+	say "BASE"
+	sleep 1000
+}
+
+# site_secondary: a line "CUT N EPOCH.N" when told look-N and the primary is gone; promoted when told promote.
+site_secondary() {
+	local n=1
+
+	site_start secondary
+	orderedctl listen "$meta" 7788 --keep > /run/keep 2>&1 &
+	echo $! > /run/keep.pid
+	say "READY"
+	while [ ! -e /outbox/told-promote ]; do
+		sleep 0.1
+		[ -e "/outbox/told-look-$n" ] || continue
+		wait_stat 20 "$meta" link_state none
+		settled "$meta"
+		say "CUT $n $settled_cut"
+		n=$((n + 1))
+	done
+	kill "$(cat /run/keep.pid)"; wait || true
+	check "promotion" orderedctl promote "$meta"
+	say "PROMOTED $(status_field "$meta" cut)"
+}
+
+# ... and of their host: site_look N CUT ARGUMENT...: dmocheck on what is in b's drives (raw: .img), of life N of a.
+site_look() {
+	local n=$1 cut=$2 rc=0 box=$MACHINE_DIR/a; shift 2
+
+	build/vm/dmocheck --history "$box/history.$n" --trace "$box/trace.$n" --dev "$(sed -n 's/^DEV //p' "$box/result")" \
+		--volume "1=$MACHINE_DIR/b.data1.img" --volume "2=$MACHINE_DIR/b.data2.img" --cut "$cut" --rpo 10000 "$@" \
+		> "$MACHINE_DIR/look.$n" 2>&1 || rc=$?
+	tail -n 1 "$MACHINE_DIR/look.$n"
+	[ $rc = 0 ] || [ $rc = 3 ] || host_fail "life $n of the primary: $(head -n 1 "$MACHINE_DIR/look.$n")"
+	# 3: the cut's trace did not leave the machine before it died
+	[ $rc = 3 ] || looked_b=$((${looked_b:-0} + 1))
 }
