@@ -96,6 +96,8 @@ int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, ch
 		return -EINVAL;
 	if (!len)
 		return 0;
+	/* the owner may have waited for long, with the data in the socket */
+	WRITE_ONCE(l->last_rx, jiffies);
 	iov_iter_bvec(&msg.msg_iter, ITER_DEST, bv, nr_bv, len);
 	rc = rx_msg(l, &msg, true, why);
 	if (!rc)
