@@ -12,9 +12,9 @@
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 
 load_module
-session_make a 2 4 disk=power mdisk=power pmeta=8 smeta=8 cycle=15 equal=1
+session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15 equal=1
 step "cuts"
-session_cuts a sec "$(long 100 2000)" "$SEED" --hits 80 --pause 300
+session_cuts a sec "$(long 400 6000)" "$SEED" --hits 80 --pause 300 --wait 30
 session_equal a
 session_remove a
 pass

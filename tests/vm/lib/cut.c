@@ -367,7 +367,7 @@ static bool null_unflushed(uint64_t base[3])
 /* A moment at which there is something to lose. */
 static void null_await(uint64_t base[3])
 {
-	uint64_t end = now_us() + 300000;
+	uint64_t end = now_us() + 600000;
 
 	null_stat(base);
 	while (!null_unflushed(base) && now_us() < end)
