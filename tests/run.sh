@@ -5,9 +5,10 @@
 #   unit    cmocka and shell tests of tests/unit/      kunit   KUnit suites in a User-mode kernel
 #   static  compiler, sparse, checkpatch and the like  vm      scenarios in emulated machines
 #   fuzz    libFuzzer on the product's own files, tests/fuzz/
+#   images  crash images out of recordings of all disks, tests/images/
 #   mutants the product broken on purpose, tests/mutants/: some test must notice each
 # Variables:
-#   T=GLOB     only unit tests test_GLOB, fuzzers fuzz_GLOB and scenarios GLOB
+#   T=GLOB     only unit tests test_GLOB, fuzzers fuzz_GLOB, scenarios GLOB and images of record-GLOB
 #   KERNEL=K   scenarios under 6.1, 6.12 or debug (default: what their headers say)
 #   LONG=1     larger numbers      SEED=N   for random tests (default: today's own; printed)
 #   SLOTS=N    machines at a time, default 2
@@ -79,6 +80,7 @@ part_unit() {
 part_kunit() { scripts/kunit.sh; }
 part_static() { scripts/static.sh; }
 part_fuzz() { tests/fuzz/run.sh; }
+part_images() { tests/images/run.sh; }
 part_mutants() { if [ -n "${T:-}" ]; then scripts/mutants.sh "$T"; else scripts/mutants.sh; fi; }
 
 # ---------------------------------------------------------------- vm

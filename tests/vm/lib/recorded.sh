@@ -7,7 +7,8 @@
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 
-# recorded_make NAME NVOL MIB [OPTION=VALUE...]: session_make on recorded disks, whose data is equal, and not zero.
+# recorded_make NAME NVOL MIB [OPTION=VALUE...]: session_make on recorded disks, whose data is equal, and not zero. The log
+# begins, of at most 384 MiB, before they are activated.
 recorded_make() {
 	local name=$1 n=$2 k
 
@@ -16,39 +17,43 @@ recorded_make() {
 		check "volume $k has data" dmoload fill "$(pdata "$name" "$k")" --seed "$((SEED + k))" --fsync
 		check "its copy, too" dmoload fill "$(sdata "$name" "$k")" --seed "$((SEED + k))" --fsync
 	done
+	check "the log begins" recorder_say "start $(long 192 384)"
 	session_create "$name" p
 	session_create "$name" s
 }
 
-# record_start MIB, record_stop: the log, of at most that many MiB. Nothing may be under way at the start.
-record_start() { check "the log begins" recorder_say "start $1"; }
+# record_stop: the log is kept.
 record_stop() {
 	check "the log ends" recorder_say stop
 	check "the log is kept" cp /dev/dmo-recorder /outbox/record.log
 	say "LOG $(stat -c %s /outbox/record.log) bytes"
 }
-record_mark() { recorder_say "mark $1"; }
 recorder_say() { echo "$1" > /dev/dmo-recorder; }
 
 # recorded_link NAME [OPTION...]: from now on make a link whenever there is none, through dmorelay, which gets the
 # options; until recorded_unlink.
 recorded_link() {
-	local name=$1 port=${S_port[$1]} pid; shift
+	local name=$1 port=${S_port[$1]}; shift
 
 	in_sec_bg "relay-$name" dmorelay 10.77.0.2 $((port + 1000)) "$port" "$@"
 	in_sec_bg "keep-s-$name" orderedctl listen "$(smeta "$name")" "10.77.0.2:$port" --keep
 	wait_for 10 "the relay listens" s_listening $((port + 1000))
 	wait_for 10 "the secondary listens" s_listening "$port"
 	ip netns exec pri orderedctl connect "$(pmeta "$name")" "10.77.0.2:$((port + 1000))" --keep > "/run/keep-p-$name" 2>&1 &
-	pid=$!
-	echo $pid >> "/run/recorded-$name.pids"
+	recorded_pid "$name" $!
 }
 in_sec_bg() {
 	local file=$1; shift
 
 	ip netns exec sec "$@" > "/run/$file" 2>&1 &
-	echo $! >> "/run/recorded-${file##*-}.pids"
+	recorded_pid "${file##*-}" $!
 }
+# A shell that is killed before it has become another program would end the scenario.
+recorded_pid() {
+	echo "$2" >> "/run/recorded-$1.pids"
+	wait_for 20 "process $2 runs" no_shell "$2"
+}
+no_shell() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
 # recorded_unlink NAME: takes the link and all that makes links away.
 recorded_unlink() {
 	local pid
