@@ -50,6 +50,11 @@ static int read_state(struct attempt *a)
 {
 	int rc = knl_refresh(a->s);
 
+	/* short of memory is no reason to give up a link for good */
+	while (rc == -ENOMEM && a->keep && !ord_interrupted()) {
+		ord_sleep_ms(BACKOFF_MIN_MS);
+		rc = knl_refresh(a->s);
+	}
 	return rc ? fail(a, rc, knl_why()) : 0;
 }
 

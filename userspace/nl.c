@@ -227,7 +227,10 @@ static int run(struct nl_msg *msg, struct request *req)
 	nl_cb_put(cb);
 	if (req->done)
 		return req->err;
-	return fail(-EIO, "no answer from the kernel: %s", nl_geterror(rc));
+	/* the answer may come yet, or never: either would be taken for one to the next command */
+	nl_socket_free(cmd_sock);
+	cmd_sock = NULL;
+	return fail(rc == -NLE_NOMEM ? -ENOMEM : -EIO, "no answer from the kernel: %s", nl_geterror(rc));
 }
 
 /* The kernel names a dm device by its number; sysfs knows what its owner called it. */
