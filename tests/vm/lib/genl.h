@@ -20,6 +20,10 @@
 
 #define UNUSED __attribute__((unused))
 
+#ifndef GENL_SEND
+#define GENL_SEND(fd, buf, len) send(fd, buf, len, 0)
+#endif
+
 static int genl_family;
 static __thread int genl_fd = -1;
 
@@ -151,7 +155,7 @@ static UNUSED int genl_talk(struct genl_msg *m, struct genl_answer *a)
 		return a->err = -errno;
 	m->n.nlmsg_seq = mine;
 	m->n.nlmsg_flags |= NLM_F_ACK;
-	if (send(genl_fd, m, m->n.nlmsg_len, 0) < 0)
+	if (GENL_SEND(genl_fd, m, m->n.nlmsg_len) < 0)
 		return a->err = -errno;
 	for (;;) {
 		size_t left;

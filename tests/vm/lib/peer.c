@@ -3,7 +3,8 @@
  * dmopeer: a hostile peer. Speaks the wire protocol, wrongly, to a live kernel over a socket pair.
  *
  *   dmopeer META cases		every kind of wrong byte once; META's role decides which side is played
- *   dmopeer META fuzz N SEED VOLUME	N mutations of a good conversation; META is a secondary, VOLUME its volume 1
+ *   dmopeer META fuzz N SEED VOLUME	N mutations of a good conversation; META's role decides which side is
+ *	played, VOLUME is its volume 1, which is written to if that is a primary
  *   dmopeer META pending		a primary that has a full copy due and says nothing more, until killed
  *   dmopeer META hang KIND	a peer that hangs, until killed: silent (from the beginning), mute (it reads), dead (no
  *				more), deaf (it does not read, but says PING), aimless (reads and says PING, never answers)
@@ -40,6 +41,7 @@ static u32 csum;
 static u8 frame[MAX_FRAME], payload[DMO_WIRE_MAX_PAYLOAD + 64], data[64 * DMO_BLOCK];
 static size_t frame_len;
 static char words[DMO_REASON_LEN];	/* what the kernel said in REFUSE or FAIL */
+static struct dmo_wire_hdr heard;	/* of the kernel's last frame */
 static u8 *record_to;			/* fuzz: frames go here instead */
 static size_t record_len;
 
@@ -176,6 +178,7 @@ static u16 read_frame(void *body)
 		if (!read_raw(&h, sizeof(h)) || !read_raw(body, le32_to_cpu(h.payload_len)) ||
 		    !read_raw(skip, le32_to_cpu(h.data_len)))
 			return 0;
+		heard = h;
 	} while (le16_to_cpu(h.type) == DMO_FRAME_PING);
 	if (le16_to_cpu(h.type) == DMO_FRAME_REFUSE || le16_to_cpu(h.type) == DMO_FRAME_FAIL)
 		snprintf(words, sizeof(words), "%.*s", (int)le32_to_cpu(h.payload_len), (char *)body);
@@ -585,6 +588,42 @@ static const struct frame_case open_cases[] = {
 	{ 'b', "HELLO with a wrong count", o_nr, "number of volumes is" },
 };
 
+/*
+ * Every frame that either side may send, as it should be, but before HELLO or between HELLO and ACCEPT: nothing
+ * of it may be looked at before the handshake is over.
+ */
+static const u16 early_types[] = {
+	DMO_FRAME_ACCEPT, DMO_FRAME_PING, DMO_FRAME_DATA, DMO_FRAME_LAST, DMO_FRAME_DROP, DMO_FRAME_COMMIT,
+	DMO_FRAME_DIRECT_BEGIN, DMO_FRAME_DIRECT, DMO_FRAME_SYNC, DMO_FRAME_COMPLETE, DMO_FRAME_DROPPED,
+	DMO_FRAME_COMMITTED, DMO_FRAME_RESTORED, DMO_FRAME_DIRECT_READY, DMO_FRAME_SYNCED,
+};
+
+static void early_frame(u16 type)
+{
+	switch (type) {
+	case DMO_FRAME_DATA:
+	case DMO_FRAME_DIRECT:
+		one();
+		data_frame(type, 2);
+		break;
+	case DMO_FRAME_LAST:
+		make_last(0);
+		break;
+	case DMO_FRAME_DROP:
+	case DMO_FRAME_COMMIT:
+	case DMO_FRAME_COMPLETE:
+	case DMO_FRAME_DROPPED:
+	case DMO_FRAME_COMMITTED:
+	case DMO_FRAME_RESTORED:
+		build(type, theirs.complete, 0, 0, 0);
+		break;
+	default:
+		build(type, no_cut, type == DMO_FRAME_ACCEPT || type == DMO_FRAME_PING ? 0 : 5, 0, 0);
+		break;
+	}
+	out();
+}
+
 /* ---- running them ---- */
 
 static struct dmo_uapi_cut was_complete, was_committed;
@@ -642,6 +681,23 @@ static int run_cases(void)
 		read_hello();
 		open_cases[i].play();
 		after(open_cases[i].name, open_cases[i].regex);
+	}
+	for (i = 0; i < 2 * ARRAY_SIZE(early_types); i++) {
+		u16 type = early_types[i / 2];
+		char name[80];
+
+		if (i % 2 && type == DMO_FRAME_ACCEPT)
+			continue;	/* that is where it belongs */
+		attach();
+		read_hello();
+		if (i % 2) {
+			hello_frame();
+			out();
+		}
+		early_frame(type);
+		snprintf(name, sizeof(name), "frame %u %s HELLO", type, i % 2 ? "behind" : "before");
+		after(name, type == DMO_FRAME_ACCEPT ? "ACCEPT out of order" : "before the handshake is done");
+		n++;
 	}
 	for (i = 0; i < ARRAY_SIZE(frame_cases); i++) {
 		if (frame_cases[i].side != 'b' && frame_cases[i].side != (is_secondary ? 's' : 'p'))
@@ -858,6 +914,139 @@ static int run_hang(const char *kind)
 	}
 }
 
+/* ---- mutations of what a secondary says ---- */
+
+static int cmp_cut(struct dmo_uapi_cut a, struct dmo_uapi_cut b)
+{
+	if (a.epoch != b.epoch)
+		return a.epoch < b.epoch ? -1 : 1;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* A boundary that the peer claims in HELLO is believed, if it is a strange one as that of another secondary. */
+static bool hello_lied;
+
+/* What has been built into the script goes out, mutated one time in @one_in. Return: true if it was. */
+static bool send_script(unsigned int one_in)
+{
+	bool bad = one_in && rnd() % one_in == 0;
+
+	starts[nr_starts] = record_len;
+	record_to = NULL;
+	if (bad)
+		mutate();
+	send_raw(script, record_len);
+	return bad;
+}
+
+static void begin_script(void)
+{
+	record_to = script;
+	record_len = 0;
+	nr_starts = 0;
+	mark();
+}
+
+/*
+ * One link: a handshake, then the answers of a secondary to whatever comes, until its first chunk is committed.
+ * One in @one_in is mutated (0: none), and then the last. Return: true if the chunk was answered and all was good.
+ */
+static bool converse(unsigned int one_in)
+{
+	static u8 body[DMO_WIRE_MAX_PAYLOAD];
+	struct dmo_cut sent = no_cut;
+	bool bad;
+
+	begin_script();
+	hello_frame(); out();
+	mark(); simple(DMO_FRAME_ACCEPT, no_cut, 0);
+	bad = send_script(one_in * 2);
+	hello_lied |= bad;
+	while (!bad) {
+		u16 type = read_frame(body);
+		struct dmo_cut t = { le64_to_cpu(heard.tag.epoch), le64_to_cpu(heard.tag.n) };
+		u64 arg = le64_to_cpu(heard.arg);
+
+		if (!type)
+			return false;
+		begin_script();
+		switch (type) {
+		case DMO_FRAME_LAST:
+			sent = t;
+			simple(DMO_FRAME_COMPLETE, t, 0);
+			break;
+		case DMO_FRAME_DROP:
+			simple(DMO_FRAME_DROPPED, t, 0);
+			break;
+		case DMO_FRAME_DIRECT_BEGIN:
+			simple(DMO_FRAME_DIRECT_READY, no_cut, arg);
+			break;
+		case DMO_FRAME_SYNC:
+			simple(DMO_FRAME_SYNCED, no_cut, arg);
+			break;
+		case DMO_FRAME_COMMIT:
+			simple(DMO_FRAME_COMMITTED, t, 0);
+			mark(); simple(DMO_FRAME_RESTORED, t, 0);
+			break;
+		default:
+			record_to = NULL;
+			continue;
+		}
+		bad = send_script(one_in);
+		if (type == DMO_FRAME_COMMIT && !bad && !dmo_cut_cmp(t, sent)) {
+			hello_lied = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int run_fuzz_primary(unsigned int n, const char *path)
+{
+	unsigned int i, whole = 0, ends = 0;
+	char last[DMO_REASON_LEN] = "";
+	int fd = open(path, O_RDWR | O_DIRECT);
+	u8 *buf;
+
+	if (fd < 0 || posix_memalign((void **)&buf, 4096, DMO_BLOCK))
+		die("%s: %s", path, strerror(errno));
+	for (i = 1; i <= n; i++) {
+		struct dmo_uapi_cut cut, c, k;
+		bool good = i % 16 == 0;
+
+		memset(buf, (int)(i % 255) + 1, DMO_BLOCK);
+		if (pwrite(fd, buf, DMO_BLOCK, (off_t)(rnd() % 16) * DMO_BLOCK) != DMO_BLOCK)
+			die("mutation %u: the host's write failed: %s", i, strerror(errno));
+		attach();
+		read_hello();
+		if (converse(good ? 0 : 3))
+			whole++;
+		else if (good && *words)
+			die("conversation %u was good, and refused: %s", i, words);
+		shutdown(sock, SHUT_WR);
+		while (await(DMO_FRAME_FAIL))
+			;
+		close(sock);
+		wait_gone("mutation");
+		if (strcmp(last, reason()))
+			ends++;
+		snprintf(last, sizeof(last), "%s", reason());
+		cut = genl_getcut(&answer, DMO_A_CUT);
+		c = genl_getcut(&answer, DMO_A_CUT_COMPLETE);
+		k = genl_getcut(&answer, DMO_A_CUT_COMMITTED);
+		if ((cmp_cut(c, cut) > 0 && !hello_lied) || cmp_cut(k, c) > 0)
+			die("mutation %u: the primary believes in %llu.%llu complete and %llu.%llu committed; its cut is %llu.%llu",
+			    i, c.epoch, c.n, k.epoch, k.n, cut.epoch, cut.n);
+		if (genl_get32(&answer, DMO_A_STATE) != DMO_STATE_DISCONNECTED)
+			die("mutation %u: its state is %u: %s", i, genl_get32(&answer, DMO_A_STATE), reason());
+	}
+	close(fd);
+	printf("mutations=%u whole=%u different_ends=%u\n", n, whole, ends);
+	if (whole < n / 32)
+		die("only %u of %u conversations were whole", whole, n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
@@ -872,6 +1061,9 @@ int main(int argc, char **argv)
 		return run_cases();
 	if (!strcmp(argv[2], "fuzz") && argc == 6) {
 		rng = strtoull(argv[4], NULL, 0);
+		before();
+		if (!is_secondary)
+			return run_fuzz_primary((unsigned int)atoi(argv[3]), argv[5]);
 		return run_fuzz((unsigned int)atoi(argv[3]), argv[5]);
 	}
 	if (!strcmp(argv[2], "hang") && argc == 4)
