@@ -9,7 +9,8 @@
 # Module: no
 
 args=()
-for f in $(grep -l '"random.h"' "$DMO_TOP"/tests/kunit/*_test.c); do
+for f in "$DMO_TOP"/tests/kunit/*_test.c; do
+	grep -q '"random.h"' "$f" || continue
 	f=$(basename "$f" .c)
 	args+=("$f.seed=$SEED" "$f.rounds=$(long 1 10)")
 done
