@@ -25,6 +25,9 @@
 #include "trace.h"
 
 #define DM_MSG_PREFIX "ordered"
+
+/* No peer can push the own epoch further: what is above is left for activations. */
+#define MAX_PEER_EPOCH	(DMO_WIRE_MAX_EPOCH - (1ULL << 32))
 #define IDLE_MS	1000
 
 void dmo_primary_kick(struct dmo_primary *p)
@@ -315,6 +318,10 @@ static void link_established(struct dmo_primary *p)
 	/* tags to come must be above a boundary that isn't of this side's making */
 	if (epoch > p->epoch ||
 	    (!(fits && p->based) && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
+		if (epoch > MAX_PEER_EPOCH) {
+			p->ops->abort(p->owner, "the peer's epoch leaves too few above it: format the peer again");
+			return;
+		}
 		if (raise_epoch(p, epoch + 1)) {
 			p->ops->abort(p->owner, "raising the epoch failed: metadata device error");
 			return;
