@@ -3,7 +3,8 @@
 #
 # run.sh [FUZZER...]: run the fuzzers (all of them), a line for each. First every input that once
 # failed (regress/), then the kept corpus, then FUZZ_SECONDS of new ones from SEED. What fails is left in
-# build/logs/fuzz/ and named in the line; to see it again: build/fuzz/FUZZER FILE.
+# build/logs/fuzz/ and named in the line; to see it again: build/fuzz/FUZZER FILE. Then peermut: COUNT
+# conversations with a hostile peer (20,000; LONG=1: 1,000,000).
 # Variables:
 #   T=GLOB   only these   SEED=N   FUZZ_SECONDS=60   LONG=1   half an hour each   SLOTS=2   at a time
 
@@ -23,15 +24,6 @@ reason() {
 		"$1" | head -n 1 | cut -c 1-200 || true
 }
 
-# Fuzzer $1 with these arguments. Those on the simulator's shim have stacks that ASan knows nothing of, and
-# count what is left themselves.
-run() {
-	local name=$1 leaks=1; shift
-
-	[ "$name" != fuzz_journal ] || leaks=0
-	ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=$leaks build/fuzz/"$name" "$@"
-}
-
 # The files of directory $1, if there are any.
 files() { find "$1" -type f ! -name 'README*' 2>/dev/null | sort; }
 
@@ -40,7 +32,7 @@ replay() {
 	local name=$1 what=$2 log=$logs/$1-$2.log f; shift 2
 
 	[ $# -gt 0 ] || return 0
-	if run "$name" -timeout=25 -artifact_prefix="$logs/$name-$what-" "$@" > "$log" 2>&1; then
+	if build/fuzz/"$name" -timeout=25 -artifact_prefix="$logs/$name-$what-" "$@" > "$log" 2>&1; then
 		return 0
 	fi
 	f=$(grep -a '^Running: ' "$log" | tail -n 1)
@@ -58,7 +50,7 @@ fuzz() {
 	replay "$name" regress "${old[@]}" || return 0
 	replay "$name" corpus "${kept[@]}" || return 0
 	rm -rf "$work"; mkdir -p "$work"
-	if ! run "$name" -seed="$seed" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
+	if ! build/fuzz/"$name" -seed="$seed" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
 			-print_final_stats=1 -artifact_prefix="$logs/$name-" \
 			"$work" "tests/fuzz/corpus/$name" > "$log" 2>&1; then
 		f=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
@@ -74,6 +66,14 @@ fuzz() {
 	echo "ok $name (${#old[@]} old failures, ${#kept[@]} kept, $runs runs, $new new, $((SECONDS - start)) s)"
 }
 
+peermut() {
+	local log=$logs/peermut.log count
+
+	[ "${LONG:-0}" = 1 ] && count=${COUNT:-1000000} || count=${COUNT:-20000}
+	build/fuzz/peermut --count "$count" --seed "$seed" > "$log" 2>&1 && grep -a '^ok ' "$log" ||
+		grep -a '^FAILED' "$log" || echo "FAILED peermut (seed $seed): $(reason "$log"), log in $log"
+}
+
 selected() {
 	# shellcheck disable=SC2053 # T is a pattern
 	[ -z "${T:-}" ] || [[ $1 == $T || fuzz_$1 == $T ]]
@@ -84,7 +84,7 @@ make -s -j2 -C tests/fuzz > "$logs/build.log" 2>&1 || {
 	echo "FAILED fuzz: doesn't build, see $logs/build.log"
 	exit 1
 }
-[ $# -gt 0 ] || read -ra names <<< "$(make -s -C tests/fuzz list)"
+[ $# -gt 0 ] || read -ra names <<< "$(make -s -C tests/fuzz list) peermut"
 [ $# -eq 0 ] || names=("$@")
 running=0
 for name in "${names[@]}"; do
@@ -93,7 +93,7 @@ for name in "${names[@]}"; do
 		wait -n || true
 		running=$((running - 1))
 	fi
-	fuzz "$name" &
+	if [ "$name" = peermut ]; then peermut & else fuzz "$name" & fi
 	running=$((running + 1))
 done
 wait
