@@ -727,12 +727,18 @@ u64 dmo_store_bytes(struct dmo_store *st, u8 parity)
 	u64 slots = atomic64_read(&st->slots[parity]);
 	u64 zeroes = atomic64_read(&st->zeroes[parity]);
 	u64 refs = atomic64_read(&st->refs[parity]);
-	u64 blocks = slots, records;
+	u64 blocks = 0, records;
 
 	if (refs && st->nr_vols)
-		blocks += refs << st->vols[0].unit_shift;
-	/* a record is a descriptor block and the data blocks of up to 128 descriptors */
-	records = (blocks + zeroes) / 128 + 64;
+		blocks = refs << st->vols[0].unit_shift;
+	/*
+	 * A record is a descriptor block and the data blocks of up to 128 descriptors. Some are
+	 * not full: the last ones of slots and of references; and a copy-out that comes behind
+	 * the walk sends a block once more, in a record of its own.
+	 */
+	records = 4 + min_t(u64, 2 * blocks, 60);
+	blocks += slots;
+	records += (blocks + zeroes) / 128;
 	return (blocks + records) * DMO_BLOCK;
 }
 

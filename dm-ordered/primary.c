@@ -404,6 +404,7 @@ static void end_pass(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 	u8 parity = active_parity(p);
+	u64 held;
 
 	if (dmo_store_bytes(st, parity) <= p->peer_chunk_max) {
 		switch_cycle(p, DMO_LASTF_END_OF_COPY);
@@ -413,7 +414,8 @@ static void end_pass(struct dmo_primary *p)
 		return;
 	}
 	/* slots can't be sent in direct mode */
-	if (atomic64_read(&st->slots[parity]) * DMO_BLOCK > p->peer_chunk_max / 2)
+	held = atomic64_read(&st->slots[parity]) + atomic64_read(&st->zeroes[parity]) / 128;
+	if (held * DMO_BLOCK > p->peer_chunk_max / 2)
 		dmo_store_demote(st, 0);
 	spin_lock_irq(&p->lock);
 	p->direct = DMO_DIRECT_RUN;
