@@ -327,6 +327,7 @@ static int settle_generation(struct dmo_secondary *s, const struct dmo_hello *pe
 
 int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
 {
+	struct dmo_cut restored;
 	int rc;
 
 	mutex_lock(&s->j.append);
@@ -339,9 +340,14 @@ int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer,
 	if (rc && dmo_meta_failed(s->m))
 		rc = dmo_sec_meta_error(s, why);
 	mutex_unlock(&s->j.append);
-	if (!rc)
-		dmo_restore_kick(s, false);
-	return rc;
+	if (rc)
+		return rc;
+	/* restored since the own HELLO was made: nobody else would say so */
+	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
+	if (!dmo_cut_is_zero(restored))
+		s->ops->post(s->owner, DMO_FRAME_RESTORED, restored, 0);
+	dmo_restore_kick(s, false);
+	return 0;
 }
 
 void dmo_secondary_link_down(struct dmo_secondary *s)
