@@ -302,9 +302,16 @@ static void link_established(struct dmo_primary *p)
 	bool fits, commit, reached = false;
 	struct dmo_cut boundary;
 
+	spin_lock_irq(&p->lock);
+	if (p->link_gone) {
+		/* the one before it, just now: that comes first */
+		spin_unlock_irq(&p->lock);
+		return;
+	}
+	p->link_new = false;
+	spin_unlock_irq(&p->lock);
 	dmo_ship_reset(p);
 	spin_lock_irq(&p->lock);
-	p->link_new = false;
 	fits = peer_fits(p);
 	boundary = p->peer_complete;
 	if (fits && p->older == DMO_CHUNK_SHIPPING &&
@@ -342,6 +349,11 @@ static void link_established(struct dmo_primary *p)
 	}
 
 	spin_lock_irq(&p->lock);
+	if (p->link_gone) {
+		/* lost meanwhile; were it called up now, the next link would not be prepared */
+		spin_unlock_irq(&p->lock);
+		return;
+	}
 	/* it fits, so what is tracked holds against this boundary */
 	if (!reached)
 		p->complete = boundary;
