@@ -17,7 +17,7 @@ dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
 
 .DEFAULT_GOAL := all
 .PHONY: all module module-all module-debug tool install install-module install-tool install-dkms uninstall \
-	check check-unit check-kunit check-vm check-static check-fuzz check-images check-mutants check-long demo setup clean help
+	check check-unit check-kunit check-vm check-static check-fuzz check-sim check-images check-mutants check-long demo setup clean help
 
 help:
 	@echo 'make                 the module for KDIR ($(KDIR)) and orderedctl'
@@ -26,7 +26,7 @@ help:
 	@echo 'make install         module, tool, man page, completion; DESTDIR, PREFIX, KDIR; also: install-dkms'
 	@echo 'make uninstall       remove them'
 	@echo 'make setup           install what building and testing need (Debian 12, root)'
-	@echo 'make check           all tests: check-static check-unit check-kunit check-fuzz'
+	@echo 'make check           all tests: check-static check-unit check-kunit check-fuzz check-sim'
 	@echo '                     check-images check-vm;'
 	@echo '                     T=NAME selects, KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
 	@echo 'make check-mutants   the product broken on purpose, one thing at a time: is it noticed? (T=NAME)'
@@ -80,11 +80,11 @@ setup:
 	scripts/setup.sh
 
 check:
-	@tests/run.sh static unit kunit fuzz images vm
-check-static check-unit check-kunit check-fuzz check-images check-vm check-mutants: check-%:
+	@tests/run.sh static unit kunit fuzz sim images vm
+check-static check-unit check-kunit check-fuzz check-sim check-images check-vm check-mutants: check-%:
 	@tests/run.sh $*
 check-long:
-	@LONG=1 tests/run.sh static unit kunit fuzz images vm mutants
+	@LONG=1 tests/run.sh static unit kunit fuzz sim images vm mutants
 
 demo:
 	@scripts/setup.sh demo

@@ -5,6 +5,7 @@
 #   unit    cmocka and shell tests of tests/unit/      kunit   KUnit suites in a User-mode kernel
 #   static  compiler, sparse, checkpatch and the like  vm      scenarios in emulated machines
 #   fuzz    libFuzzer on the product's own files, tests/fuzz/
+#   sim     deterministic simulation of two hosts, tests/sim/
 #   images  crash images out of recordings of all disks, tests/images/
 #   mutants the product broken on purpose, tests/mutants/: some test must notice each
 # Variables:
@@ -80,6 +81,7 @@ part_unit() {
 part_kunit() { scripts/kunit.sh; }
 part_static() { scripts/static.sh; }
 part_fuzz() { tests/fuzz/run.sh; }
+part_sim() { tests/sim/run.sh; }
 part_images() { tests/images/run.sh; }
 part_mutants() { if [ -n "${T:-}" ]; then scripts/mutants.sh "$T"; else scripts/mutants.sh; fi; }
 

@@ -178,10 +178,14 @@ int node_stop(struct node *n)
 
 struct dmo_session *node_session(struct node *n)
 {
+	struct host *was = host_entered();
+	struct dmo_session *s = NULL;
+
 	host_enter(n->host);
-	if (!n->loaded || list_empty(&dmo_sessions))
-		return NULL;
-	return list_first_entry(&dmo_sessions, struct dmo_session, node);
+	if (n->loaded && !list_empty(&dmo_sessions))
+		s = list_first_entry(&dmo_sessions, struct dmo_session, node);
+	host_enter(was);
+	return s;
 }
 
 /* A command holds the session, as those of netlink.c do. */
@@ -233,14 +237,21 @@ int node_detach(struct node *n)
 int node_promote(struct node *n, bool force, struct dmo_cut *cut)
 {
 	struct dmo_session *s = hold(n);
-	char line[64];
 	int rc;
-	u32 i;
 
 	if (!s)
 		return -ENODEV;
 	rc = dmo_session_promote(s, force, cut, n->why);
 	release(s);
+	return rc;
+}
+
+int node_reload(struct node *n)
+{
+	char line[64];
+	int rc = 0;
+	u32 i;
+
 	for (i = 0; !rc && i < n->nr_volumes; i++) {
 		snprintf(line, sizeof(line), "%s-data%u %s-meta %u", n->host->name, i,
 			 n->host->name, i);
@@ -314,7 +325,7 @@ int node_do_promote(struct node *n, void *promotion)
 {
 	struct node_promotion *p = promotion;
 
-	return node_promote(n, p->force, &p->cut);
+	return node_promote(n, p->force, &p->cut) ?: node_reload(n);
 }
 
 int node_do_status(struct node *n, void *st)

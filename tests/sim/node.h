@@ -53,8 +53,9 @@ int node_start(struct node *n);		/* insmod, tables, activation: recovery runs */
 int node_stop(struct node *n);		/* remove tables, rmmod, and check that nothing leaked */
 int node_attach(struct node *n, int fd);	/* the link; the fd stays the caller's */
 int node_detach(struct node *n);
-/** node_promote - and reload the tables, so that the volumes take writes */
 int node_promote(struct node *n, bool force, struct dmo_cut *cut);
+/** node_reload - the tables, after a promotion, so that the volumes take writes */
+int node_reload(struct node *n);
 int node_status(struct node *n, struct dmo_session_status *st);
 
 /** node_session - the session as it is now, without locks; any context. NULL: none */

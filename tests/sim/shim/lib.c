@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Strings, checksums and error numbers. */
+#define _GNU_SOURCE
 #include "sim.h"
 
 /* ---- printf: what the module uses of it, and the kernel's %p extensions ---- */
@@ -32,14 +33,23 @@ static void put_number(struct out *o, u64 v, unsigned int base, bool neg, int wi
 		put(o, tmp[--n]);
 }
 
+static inline void put_run(struct out *o, const char *s, size_t n)
+{
+	size_t room = o->end - o->p, k = n < room ? n : room;
+
+	memcpy(o->p, s, k);
+	o->p += k;
+	o->n += n;
+}
+
 static void put_string(struct out *o, const char *s, int max, int width)
 {
-	int n = 0;
+	int n;
 
 	if (!s)
 		s = "(null)";
-	while (s[n] && (max < 0 || n < max))
-		put(o, s[n++]);
+	n = (int)(max < 0 ? strlen(s) : strnlen(s, max));
+	put_run(o, s, n);
 	for (; n < width; n++)
 		put(o, ' ');
 }
@@ -80,7 +90,10 @@ int sim_vsnprintf(char *buf, size_t size, const char *f, va_list ap)
 		bool zero = false;
 
 		if (*f != '%') {
-			put(&o, *f++);
+			const char *next = strchrnul(f, '%');
+
+			put_run(&o, f, next - f);
+			f = next;
 			continue;
 		}
 		f++;

@@ -111,6 +111,11 @@ void host_enter(struct host *h)
 	data_host = h;
 }
 
+struct host *host_entered(void)
+{
+	return data_host;
+}
+
 #define MAX_HOSTS 64
 static struct host hosts[MAX_HOSTS];
 static u32 nr_hosts;
@@ -139,15 +144,6 @@ void host_boot(struct host *h)
 	h->up = true;
 	h->system_wq = NULL;
 	h->target = NULL;
-}
-
-struct workqueue_struct *sim_system_wq(void)
-{
-	struct host *h = sim_host();
-
-	if (!h->system_wq)
-		h->system_wq = alloc_workqueue("%s", 0, 0, "events_unbound");
-	return h->system_wq;
 }
 
 /* ---- events ---- */
@@ -194,6 +190,8 @@ void sim_event_cancel(struct sim_event *e)
 	if (!i)
 		return;
 	e->index = 0;
+	if (i > nr_heap || heap[i] != e)	/* of an earlier simulation */
+		return;
 	last = heap[nr_heap--];
 	if (last == e)
 		return;
@@ -533,9 +531,9 @@ void sim_begin(u64 seed, const struct sim_params *p)
 			abort();
 		raw_copy(pristine, __start_dmo_data, data_len);
 	}
+	nr_heap = 0;
 	list_for_each_entry_safe(f, n, &live, node)
 		fiber_free(f);
-	nr_heap = 0;
 	nr_run = 0;
 	nr_spinning = 0;
 	next_id = 0;
@@ -1029,19 +1027,34 @@ struct workqueue_struct {
 	wait_queue_head_t idle;
 };
 
+static void init_wq(struct workqueue_struct *wq, int max_active)
+{
+	wq->host = sim_host();
+	wq->max = max_active ? min(max_active, MAX_WORKERS) : MAX_WORKERS;
+	INIT_LIST_HEAD(&wq->pending);
+	init_waitqueue_head(&wq->idle);
+}
+
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, int max_active, ...)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 
 	(void)fmt;
 	(void)flags;
-	if (!wq)
-		return NULL;
-	wq->host = sim_host();
-	wq->max = max_active ? min(max_active, MAX_WORKERS) : MAX_WORKERS;
-	INIT_LIST_HEAD(&wq->pending);
-	init_waitqueue_head(&wq->idle);
+	if (wq)
+		init_wq(wq, max_active);
 	return wq;
+}
+
+struct workqueue_struct *sim_system_wq(void)
+{
+	struct host *h = sim_host();
+
+	if (!h->system_wq) {	/* it was there before the module */
+		h->system_wq = sim_kmalloc_host(h, sizeof(*h->system_wq), __GFP_ZERO);
+		init_wq(h->system_wq, 0);
+	}
+	return h->system_wq;
 }
 
 static bool work_runs(struct workqueue_struct *wq, struct work_struct *w)

@@ -105,6 +105,7 @@ void host_boot(struct host *h);
 void host_kill(struct host *h);
 /** host_enter - make the module's variables those of @h (driver code on the main stack) */
 void host_enter(struct host *h);
+struct host *host_entered(void);
 
 /* ---- disks: disk.c ---- */
 

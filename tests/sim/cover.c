@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Coverage of named transitions. The module's functions that the transitions go through are wrapped
+ * by the linker (--wrap, see WRAP in the Makefile); what they were called with, and what state they
+ * met, is counted, and nothing is changed.
+ */
+#include "cover.h"
+#include "jwalk.h"
+#include "link_priv.h"
+#include "node.h"
+#include "primary_priv.h"
+#include "secondary_priv.h"
+
+u64 cover_count[MAX_COVER];
+
+void cover_init(void)
+{
+	u32 n = cover_nr(), i;
+
+	if (n > MAX_COVER)
+		__builtin_trap();
+	for (i = 0; i < n; i++)
+		*__start_cover_points[i].slot = i;
+}
+
+u32 cover_nr(void)
+{
+	return (u32)(__stop_cover_points - __start_cover_points);
+}
+
+const char *cover_name(u32 i)
+{
+	return __start_cover_points[i].name;
+}
+
+/* ---- chunk states ---- */
+
+int __real_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev);
+int __wrap_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev);
+int __wrap_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev)
+{
+	switch (ev) {
+	case DMO_CHUNK_EV_OPEN:
+		COVER("chunk: none, open -> active");
+		break;
+	case DMO_CHUNK_EV_CUT:
+		COVER("chunk: active, cut -> draining");
+		break;
+	case DMO_CHUNK_EV_DRAINED:
+		COVER("chunk: draining, drained -> shipping");
+		break;
+	case DMO_CHUNK_EV_COMPLETE:
+		COVER("chunk: shipping, complete -> complete");
+		break;
+	case DMO_CHUNK_EV_LINK_LOST:
+		COVER("chunk: shipping, link lost");
+		break;
+	case DMO_CHUNK_EV_MERGED:
+		COVER("chunk: shipping, merged -> none");
+		break;
+	case DMO_CHUNK_EV_RELEASED:
+		COVER("chunk: complete, released -> none");
+		break;
+	case DMO_CHUNK_EV_COMMITTED:
+		break;		/* the primary frees at COMPLETE */
+	}
+	return __real_dmo_chunk_next(st, ev);
+}
+
+/* ---- the store ---- */
+
+u64 __real_dmo_store_demote(struct dmo_store *st, u64 target);
+u64 __wrap_dmo_store_demote(struct dmo_store *st, u64 target);
+u64 __wrap_dmo_store_demote(struct dmo_store *st, u64 target)
+{
+	u64 n = __real_dmo_store_demote(st, target);
+
+	if (n)
+		COVER("store: slots demoted to references");
+	return n;
+}
+
+void __real_dmo_store_merge(struct dmo_store *st);
+void __wrap_dmo_store_merge(struct dmo_store *st);
+void __wrap_dmo_store_merge(struct dmo_store *st)
+{
+	u8 new = dmo_cycle_active(&st->cycle), old = new ^ 1;
+
+	if (atomic64_read(&st->slots[old]) && atomic64_read(&st->slots[new]))
+		COVER("store: merge of slots with slots");
+	if (atomic64_read(&st->refs[old]) && atomic64_read(&st->slots[new]))
+		COVER("store: merge of references with slots");
+	if (atomic64_read(&st->slots[old]) && atomic64_read(&st->refs[new]))
+		COVER("store: merge of slots with references");
+	if (atomic64_read(&st->zeroes[old]))
+		COVER("store: merge of zeroes");
+	__real_dmo_store_merge(st);
+}
+
+void __real_dmo_store_resend(struct dmo_store *st);
+void __wrap_dmo_store_resend(struct dmo_store *st);
+void __wrap_dmo_store_resend(struct dmo_store *st)
+{
+	u32 i, any = 0;
+
+	for (i = 0; i < DMO_STRIPES; i++)
+		any |= !list_empty(&st->stripes[i].sent[0]) | !list_empty(&st->stripes[i].sent[1]);
+	if (any)
+		COVER("store: slots to be sent again");
+	__real_dmo_store_resend(st);
+}
+
+void __real_dmo_store_full(struct dmo_store *st);
+void __wrap_dmo_store_full(struct dmo_store *st);
+void __wrap_dmo_store_full(struct dmo_store *st)
+{
+	COVER("store: full copy, all becomes references");
+	__real_dmo_store_full(st);
+}
+
+bool __real_dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
+bool __wrap_dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
+bool __wrap_dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
+{
+	bool ok = __real_dmo_store_reship(st, v);
+
+	COVER("store: reship after a failed flush");
+	if (!ok)
+		COVER("store: a flush failed during the reship");
+	return ok;
+}
+
+void __real_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
+				u64 last);
+void __wrap_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
+				u64 last);
+void __wrap_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
+				u64 last)
+{
+	COVER("store: blocks become references");
+	__real_dmo_store_make_refs(st, v, parity, first, last);
+}
+
+struct dmo_slot *__real_dmo_slot_alloc(struct dmo_store *st, bool with_page);
+struct dmo_slot *__wrap_dmo_slot_alloc(struct dmo_store *st, bool with_page);
+struct dmo_slot *__wrap_dmo_slot_alloc(struct dmo_store *st, bool with_page)
+{
+	struct dmo_slot *s = __real_dmo_slot_alloc(st, with_page);
+
+	if (!s)
+		COVER("store: no memory for a slot");
+	return s;
+}
+
+bool __real_dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
+bool __wrap_dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
+bool __wrap_dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
+{
+	bool held = __real_dmo_range_lock(st, r);
+
+	if (!held)
+		COVER("write: waits for a block lock");
+	return held;
+}
+
+/* ---- write ---- */
+
+void __real_dmo_copyout_start(struct dmo_io *io);
+void __wrap_dmo_copyout_start(struct dmo_io *io);
+void __wrap_dmo_copyout_start(struct dmo_io *io)
+{
+	COVER("write: copy-out");
+	__real_dmo_copyout_start(io);
+}
+
+void __real_dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why);
+void __wrap_dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why);
+void __wrap_dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why)
+{
+	switch (why[0]) {
+	case 'n':
+		COVER("write: merge wanted, no memory for the copy-out");
+		break;
+	case 'a':
+		COVER("write: merge wanted, the block can't be read");
+		break;
+	default:
+		COVER("write: copy-out meets a merge");
+	}
+	__real_dmo_primary_want_merge(p, io, why);
+}
+
+void __real_dmo_primary_end(struct dmo_io *io, blk_status_t status);
+void __wrap_dmo_primary_end(struct dmo_io *io, blk_status_t status);
+void __wrap_dmo_primary_end(struct dmo_io *io, blk_status_t status)
+{
+	if (io->kind == DMO_IO_FLUSH && status)
+		COVER("write: a flush fails");
+	if (io->kind == DMO_IO_FLUSH && !status)
+		COVER("write: a flush");
+	if (io->kind == DMO_IO_WRITE && status)
+		COVER("write: a local write fails");
+	if (io->kind == DMO_IO_WRITE && io->parity != dmo_cycle_active(&io->p->store->cycle))
+		COVER("write: ends after its cycle was cut");
+	if (io->kind == DMO_IO_WRITE && io->zero)
+		COVER("write: discard or write-zeroes");
+	__real_dmo_primary_end(io, status);
+}
+
+/* ---- the primary and its peer ---- */
+
+int __real_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
+int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
+int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
+{
+	enum dmo_direct direct = p->direct;
+	int rc;
+
+	switch (h->type) {
+	case DMO_FRAME_COMPLETE:
+		COVER("primary: COMPLETE");
+		if (p->older != DMO_CHUNK_SHIPPING)
+			COVER("primary: COMPLETE of a chunk merged meanwhile");
+		break;
+	case DMO_FRAME_COMMITTED:
+		COVER("primary: COMMITTED");
+		break;
+	case DMO_FRAME_RESTORED:
+		COVER("primary: RESTORED");
+		break;
+	case DMO_FRAME_DROPPED:
+		if (h->arg)
+			COVER("primary: DROPPED, kept");
+		else
+			COVER("primary: DROPPED");
+		break;
+	case DMO_FRAME_SYNCED:
+		COVER("primary: SYNCED");
+		break;
+	}
+	rc = __real_dmo_primary_frame(p, h, why);
+	if (direct == DMO_DIRECT_BEGIN && p->direct == DMO_DIRECT_RUN)
+		COVER("direct: begin -> run");
+	if (direct == DMO_DIRECT_PASSED && p->direct == DMO_DIRECT_SYNCED)
+		COVER("direct: passed -> synced");
+	return rc;
+}
+
+int __real_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
+int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
+int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	enum dmo_direct direct = p->direct;
+	bool sent = p->last_sent;
+	int rc = __real_dmo_primary_produce(p, l, why);
+
+	if (direct == DMO_DIRECT_RUN && p->direct == DMO_DIRECT_PASSED)
+		COVER("direct: run -> passed");
+	if (!sent && p->last_sent)
+		COVER("primary: LAST sent");
+	if (p->read_error)
+		COVER("primary: a reference can't be read");
+	return rc;
+}
+
+void __real_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
+				enum dmo_relation rel);
+void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
+				enum dmo_relation rel);
+void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
+				enum dmo_relation rel)
+{
+	switch (rel) {
+	case DMO_REL_FRESH:
+		COVER("handshake: fresh secondary");
+		break;
+	case DMO_REL_EQUAL:
+		COVER("handshake: assumed equal");
+		break;
+	case DMO_REL_SAME:
+		COVER("handshake: same generation");
+		if (p->based && p->older == DMO_CHUNK_SHIPPING &&
+		    !dmo_cut_cmp(peer->complete, p->older_cut))
+			COVER("handshake: COMPLETE was lost with the old link");
+		if (p->based && p->older == DMO_CHUNK_DRAINING)
+			COVER("handshake: while the older chunk drains");
+		break;
+	case DMO_REL_ANCESTOR:
+		COVER("handshake: secondary has an ancestor");
+		break;
+	case DMO_REL_REFUSE:
+		break;
+	}
+	if (p->based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->activation)
+		COVER("handshake: the copy goes on");
+	__real_dmo_primary_link_up(p, peer, rel);
+}
+
+void __real_dmo_primary_link_down(struct dmo_primary *p);
+void __wrap_dmo_primary_link_down(struct dmo_primary *p);
+void __wrap_dmo_primary_link_down(struct dmo_primary *p)
+{
+	switch (p->direct) {
+	case DMO_DIRECT_OFF:
+		break;
+	case DMO_DIRECT_BEGIN:
+		COVER("direct: link lost in begin");
+		break;
+	case DMO_DIRECT_RUN:
+		COVER("direct: link lost in run");
+		break;
+	case DMO_DIRECT_PASSED:
+		COVER("direct: link lost in passed");
+		break;
+	case DMO_DIRECT_SYNCED:
+		COVER("direct: link lost in synced");
+		break;
+	case DMO_DIRECT_FINISH:
+		COVER("direct: link lost in finish");
+		break;
+	}
+	if (p->older == DMO_CHUNK_SHIPPING && p->last_sent)
+		COVER("link: lost between LAST and COMPLETE");
+	if (p->drop_pending)
+		COVER("link: lost between DROP and DROPPED");
+	__real_dmo_primary_link_down(p);
+}
+
+/* ---- link ---- */
+
+void __real_dmo_link_end(struct dmo_link *l, const char *why, u16 words);
+void __wrap_dmo_link_end(struct dmo_link *l, const char *why, u16 words);
+void __wrap_dmo_link_end(struct dmo_link *l, const char *why, u16 words)
+{
+	if (l->state == DMO_LINK_HANDSHAKE)
+		COVER("link: handshake -> ended");
+	if (l->state == DMO_LINK_UP)
+		COVER("link: up -> ended");
+	if (strstr(why, "in the midst of a frame"))
+		COVER("link: closed in the midst of a frame");
+	/* the receiver's as a rule; the sender's own comes later by up to a poll */
+	if (strstr(why, "nothing received") || strstr(why, "took and sent nothing"))
+		COVER("link: time-out");
+	if (strstr(why, "no handshake"))
+		COVER("link: time-out of the handshake");
+	if (strstr(why, "the peer gave up"))
+		COVER("link: FAIL received");
+	if (strstr(why, "refused by the peer"))
+		COVER("link: REFUSE received");
+	__real_dmo_link_end(l, why, words);
+}
+
+void __real_dmo_link_stop(struct dmo_link *l);
+void __wrap_dmo_link_stop(struct dmo_link *l);
+void __wrap_dmo_link_stop(struct dmo_link *l)
+{
+	if (l->state == DMO_LINK_UP)
+		COVER("link: up, stopped by command");
+	__real_dmo_link_stop(l);
+	COVER("link: ended -> freed");
+}
+
+enum dmo_relation __real_dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer,
+					 char *why);
+enum dmo_relation __wrap_dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer,
+					 char *why);
+enum dmo_relation __wrap_dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer,
+					 char *why)
+{
+	enum dmo_relation rel = __real_dmo_hello_judge(own, peer, why);
+
+	if (rel == DMO_REL_REFUSE)
+		COVER("handshake: refused");
+	return rel;
+}
+
+/* ---- the secondary ---- */
+
+int __real_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
+			       const struct dmo_frame_hdr *h, const void *payload, char *why);
+int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
+			       const struct dmo_frame_hdr *h, const void *payload, char *why);
+int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
+			       const struct dmo_frame_hdr *h, const void *payload, char *why)
+{
+	bool inconsistent = s->inconsistent;
+	u64 open = s->j.open_records;
+	int rc = __real_dmo_secondary_frame(s, l, h, payload, why);
+
+	if (rc) {
+		COVER("secondary: a frame ends the link");
+		return rc;
+	}
+	switch (h->type) {
+	case DMO_FRAME_DATA:
+		COVER("secondary: DATA");
+		if (s->restoring)
+			COVER("secondary: DATA while a restore runs");
+		break;
+	case DMO_FRAME_LAST:
+		COVER("secondary: LAST");
+		if (inconsistent && !s->inconsistent)
+			COVER("secondary: inconsistent -> consistent");
+		break;
+	case DMO_FRAME_COMMIT:
+		COVER("secondary: COMMIT");
+		if (open)
+			COVER("secondary: COMMIT within an open chunk");
+		break;
+	case DMO_FRAME_DROP:
+		COVER("secondary: DROP");
+		break;
+	case DMO_FRAME_DIRECT_BEGIN:
+		if (!inconsistent && s->inconsistent)
+			COVER("secondary: consistent -> inconsistent");
+		if (open)
+			COVER("secondary: DIRECT_BEGIN drops early data");
+		break;
+	case DMO_FRAME_DIRECT:
+		COVER("secondary: DIRECT");
+		break;
+	case DMO_FRAME_SYNC:
+		COVER("secondary: SYNC");
+		break;
+	}
+	return rc;
+}
+
+int __real_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
+int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
+int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why)
+{
+	bool open = s->j.open_records, uncommitted = s->j.uncommitted, restoring = s->restoring;
+	bool inconsistent = s->inconsistent;
+	int rc = __real_dmo_secondary_finish(s, force, cut, why);
+
+	if (!rc) {
+		COVER("promotion: done");
+		if (open)
+			COVER("promotion: drops an open chunk");
+		if (uncommitted)
+			COVER("promotion: commits a complete chunk");
+		if (restoring)
+			COVER("promotion: waits for a restore");
+		if (inconsistent)
+			COVER("promotion: forced");
+	} else if (inconsistent && !force) {
+		COVER("promotion: refused, inconsistent");
+	} else {
+		COVER("promotion: failed");
+	}
+	return rc;
+}
+
+void __real_dmo_secondary_gate(struct dmo_secondary *s, bool closed);
+void __wrap_dmo_secondary_gate(struct dmo_secondary *s, bool closed);
+void __wrap_dmo_secondary_gate(struct dmo_secondary *s, bool closed)
+{
+	if (closed && s->restoring)
+		COVER("restore: gated while in hand");
+	if (!closed)
+		COVER("restore: gate opened");
+	__real_dmo_secondary_gate(s, closed);
+}
+
+void __real_dmo_restore_work(struct work_struct *work);
+void __wrap_dmo_restore_work(struct work_struct *work);
+void __wrap_dmo_restore_work(struct work_struct *work)
+{
+	struct dmo_secondary *s = container_of(to_delayed_work(work), struct dmo_secondary,
+					       restore_work);
+	struct dmo_cut was = s->j.restored;
+
+	if (s->failing)
+		COVER("restore: tried again");
+	__real_dmo_restore_work(work);
+	if (dmo_cut_cmp(s->j.restored, was) > 0)
+		COVER("restore: done");
+	if (s->failing)
+		COVER("restore: failed");
+}
+
+int __real_dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **r, char *why);
+int __wrap_dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **r, char *why);
+int __wrap_dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **r, char *why)
+{
+	int rc = __real_dmo_jwalk_next(w, r, why);
+
+	if (rc > 0 && (*r)->kept)
+		COVER("restore: a record from memory");
+	if (rc > 0 && !(*r)->kept)
+		COVER("restore: a record from the ring");
+	return rc;
+}
+
+int __real_dmo_meta_write_super(struct dmo_meta *m);
+int __wrap_dmo_meta_write_super(struct dmo_meta *m);
+int __wrap_dmo_meta_write_super(struct dmo_meta *m)
+{
+	bool was = m->failed;
+	int rc = __real_dmo_meta_write_super(m);
+
+	if (rc && !was)
+		COVER("metadata: a superblock write failed");
+	return rc;
+}
+
+int __real_dmo_meta_write_state(struct dmo_meta *m);
+int __wrap_dmo_meta_write_state(struct dmo_meta *m);
+int __wrap_dmo_meta_write_state(struct dmo_meta *m)
+{
+	bool was = m->failed;
+	int rc = __real_dmo_meta_write_state(m);
+
+	if (rc && !was)
+		COVER("metadata: a state write failed");
+	return rc;
+}
+
+/* variadic: what is in the registers goes through */
+void __real_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64 c);
+void __wrap_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64 c);
+void __wrap_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64 c)
+{
+	if (!m->failed)
+		COVER("metadata: a journal write failed");
+	__real_dmo_meta_fail(m, fmt, a, b, c);
+}
+
+/* ---- the journal ---- */
+
+int __real_dmo_journal_append(struct dmo_journal *j, struct dmo_record *r);
+int __wrap_dmo_journal_append(struct dmo_journal *j, struct dmo_record *r);
+int __wrap_dmo_journal_append(struct dmo_journal *j, struct dmo_record *r)
+{
+	u64 was = j->head.pos;
+	int rc = __real_dmo_journal_append(j, r);
+
+	COVER("journal: DATA");
+	if (!rc && r->pos < was)
+		COVER("journal: DATA wraps");
+	if (!rc && !was)
+		COVER("journal: DATA at the ring's start");
+	return rc;
+}
+
+int __real_dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b);
+int __wrap_dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b);
+int __wrap_dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b)
+{
+	if (!j->open_records)
+		COVER("journal: LAST alone");
+	if (b->flags & DMO_LASTF_END_OF_COPY)
+		COVER("journal: LAST with END_OF_COPY");
+	COVER("journal: LAST");
+	return __real_dmo_journal_last(j, b);
+}
+
+int __real_dmo_journal_commit(struct dmo_journal *j, struct dmo_cut tag);
+int __wrap_dmo_journal_commit(struct dmo_journal *j, struct dmo_cut tag);
+int __wrap_dmo_journal_commit(struct dmo_journal *j, struct dmo_cut tag)
+{
+	int rc = __real_dmo_journal_commit(j, tag);
+
+	if (rc > 0)
+		COVER("journal: COMMIT");
+	if (!rc)
+		COVER("journal: COMMIT of what is committed");
+	return rc;
+}
+
+int __real_dmo_journal_drop(struct dmo_journal *j, bool always);
+int __wrap_dmo_journal_drop(struct dmo_journal *j, bool always);
+int __wrap_dmo_journal_drop(struct dmo_journal *j, bool always)
+{
+	u64 head = j->head.seq;
+	bool open = j->open_records;
+	int rc = __real_dmo_journal_drop(j, always);
+
+	if (!rc && open)
+		COVER("journal: JUMP drops records");
+	if (!rc && always && !open && j->head.seq != head)
+		COVER("journal: JUMP in recovery");
+	return rc;
+}
+
+int __real_dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto);
+int __wrap_dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto);
+int __wrap_dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto)
+{
+	u64 was = j->tail.pos;
+	int rc = __real_dmo_journal_release(j, upto);
+
+	if (!rc && j->tail.pos < was)
+		COVER("journal: the tail wraps");
+	if (!rc && j->tail.pos != was)
+		COVER("journal: the tail moves");
+	return rc;
+}
+
+bool __real_dmo_journal_fits_data(struct dmo_journal *j, u32 nr_blocks);
+bool __wrap_dmo_journal_fits_data(struct dmo_journal *j, u32 nr_blocks);
+bool __wrap_dmo_journal_fits_data(struct dmo_journal *j, u32 nr_blocks)
+{
+	bool ok = __real_dmo_journal_fits_data(j, nr_blocks);
+
+	if (!ok)
+		COVER("journal: full, waits for the restore");
+	return ok;
+}
+
+/* ---- recovery ---- */
+
+int __real_dmo_recover(struct dmo_secondary *s, char *why);
+int __wrap_dmo_recover(struct dmo_secondary *s, char *why);
+int __wrap_dmo_recover(struct dmo_secondary *s, char *why)
+{
+	bool inconsistent = s->inconsistent;
+	int rc = __real_dmo_recover(s, why);
+	struct dmo_boundary *b;
+	u32 n = 0;
+
+	if (rc) {
+		COVER("recovery: fails");
+		return rc;
+	}
+	list_for_each_entry(b, &s->j.boundaries, node)
+		n++;
+	if (!n)
+		COVER("recovery: finds no chunk");
+	if (n > 1)
+		COVER("recovery: finds several chunks");
+	if (s->j.uncommitted)
+		COVER("recovery: finds a chunk not committed");
+	if (dmo_journal_oldest(&s->j))
+		COVER("recovery: finds a chunk committed, not restored");
+	if (inconsistent && !s->inconsistent)
+		COVER("recovery: ends a copy whose LAST was written");
+	if (inconsistent && s->inconsistent)
+		COVER("recovery: stays inconsistent");
+	return rc;
+}
+
+enum dmo_jscan_next __real_dmo_jscan_header(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec);
+enum dmo_jscan_next __wrap_dmo_jscan_header(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec);
+enum dmo_jscan_next __wrap_dmo_jscan_header(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec)
+{
+	u64 seq = s->at.seq;
+	bool open = s->open;
+	enum dmo_jscan_next next = __real_dmo_jscan_header(s, buf, rec);
+
+	if (s->at.seq != seq && rec->type == DMO_REC_JUMP)
+		COVER("scan: JUMP");
+	if (s->at.seq != seq && rec->type == DMO_REC_JUMP && open)
+		COVER("scan: JUMP drops records");
+	if (s->at.seq != seq && rec->type == DMO_REC_COMMIT && open)
+		COVER("scan: COMMIT within an open chunk");
+	if (s->wrapped_try)
+		COVER("scan: looks at the ring's start");
+	if (next == DMO_JSCAN_END) {
+		if (s->records)
+			COVER("scan: ends in an open chunk");
+		else
+			COVER("scan: ends behind a chunk");
+		if (strstr(s->why, "record: checksum is"))
+			COVER("scan: ends at a torn header");
+	}
+	return next;
+}
+
+enum dmo_jscan_next __real_dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
+					  const struct dmo_rec *rec, const void *data);
+enum dmo_jscan_next __wrap_dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
+					  const struct dmo_rec *rec, const void *data);
+enum dmo_jscan_next __wrap_dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
+					  const struct dmo_rec *rec, const void *data)
+{
+	enum dmo_jscan_next next = __real_dmo_jscan_body(s, hdr, rec, data);
+
+	if (next == DMO_JSCAN_END)
+		COVER("scan: ends at a torn body");
+	return next;
+}
