@@ -652,7 +652,7 @@ enum dmo_jscan_next __wrap_dmo_jscan_header(struct dmo_jscan *s, const void *buf
 	if (s->at.seq != seq && rec->type == DMO_REC_JUMP)
 		COVER("scan: JUMP");
 	if (s->at.seq != seq && rec->type == DMO_REC_JUMP && open)
-		COVER("scan: JUMP drops records");
+		COVER("rare: scan: JUMP drops records");
 	if (s->at.seq != seq && rec->type == DMO_REC_COMMIT && open)
 		COVER("scan: COMMIT within an open chunk");
 	if (s->wrapped_try)

@@ -66,7 +66,7 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 		ACT_RESTART, ACT_CRASH_SEC, ACT_PROMOTE,
 	};
 	static const u8 commits[] = {
-		ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_HOLD, ACT_CRASH_SEC,
+		ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_PROBE, ACT_HOLD, ACT_CRASH_SEC,
 	};
 	static const u8 refs[] = {
 		ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_PROBE,
@@ -159,7 +159,7 @@ void plan_make(struct plan *p, u64 seed)
 	p->slow_percent = rng_chance(r, 70) ? 0 : PICK(r, 1, 5);
 	switch (p->theme) {
 	case THEME_REFS:	/* nearly everything becomes a reference, and lives long */
-		p->atomic_fails = PICK(r, 180, 240, 256);
+		p->atomic_fails = PICK(r, 60, 120, 180, 256);
 		p->net.delay_us = PICK(r, 500, 3000);
 		p->ring = PICK(r, 420, 520);
 		p->cycle_ms = PICK(r, 1, 4);
@@ -167,7 +167,8 @@ void plan_make(struct plan *p, u64 seed)
 		break;
 	case THEME_COMMIT:	/* links that are lost while restores take their time */
 		p->params.turn = PICK(r, 3, 6, 15);
-		p->net.delay_us = PICK(r, 100, 500);
+		p->net.delay_us = PICK(r, 500, 3000);
+		p->net.jitter_us = 0;
 		p->cycle_ms = 1;
 		p->ring = 520;
 		p->assume_equal = true;

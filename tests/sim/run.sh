@@ -56,6 +56,7 @@ if [ $rc = 0 ]; then
 	echo "ok sim coverage ($(sed -n 's/^transitions: //p' "$logs/schedules.log") transitions)"
 else
 	failures "$logs/schedules.log" schedules
+	exit		# no more is needed to know, and a mutant is to be found soon
 fi
 distinct=$(sed -n 's/^schedules: .* run, \([0-9]*\) distinct.*/\1/p' "$logs/schedules.log")
 if [ "${distinct:-0}" -ge $((number * 98 / 100)) ]; then

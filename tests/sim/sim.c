@@ -40,6 +40,7 @@ static struct {
 	bool suspended[2][NODE_VOLUMES];
 	bool data_faults[2], meta_faults[2];	/* ever */
 	bool budget_lowered;
+	u32 cut_on_switch;		/* the link is lost with the next cycles' ends */
 	bool sec_may_be_inconsistent;
 	bool healing;
 	u32 flush_checked;
@@ -57,6 +58,8 @@ static struct node *of_host(struct host *h)
 {
 	return h->owner;
 }
+
+static void note_known(void);
 
 /* ---- what the module tells ---- */
 
@@ -111,6 +114,14 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 		break;
 	case DMO_EVENT_LINK_UP:
 		COVER("link: handshake -> up");
+		break;
+	case DMO_EVENT_SWITCH:
+		/* the COMMIT of the one before may be on its way */
+		note_known();
+		if (w.cut_on_switch && w.conn && of_host(h) == pri && dmo_cut_cmp(m.committed, m.complete) < 0) {
+			w.cut_on_switch--;
+			conn_cut(w.conn, false);
+		}
 		break;
 	case DMO_EVENT_LINK_DOWN:
 		break;
@@ -735,10 +746,11 @@ static void probe(u32 seed)
 		disk_faults(x.data[v])->zero_unsupported = plan->no_write_zeroes;
 	}
 	disk_set_latency(x.meta, 20, 0, 0);
-	for (depth = rng_chance(r, 60) ? 0 : rng_range(r, 1, 3); depth && !sim_failed; depth--) {
+	depth = plan->theme != THEME_COMMIT && rng_chance(r, 60) ? 0 : rng_range(r, 1, 3);
+	for (; depth && !sim_failed; depth--) {
 		node_boot(&x);
 		sim_spawn(x.host, probe_start, &x, "start", false);
-		sim_stop_at = sim_steps + rng_range(r, 1, 250);
+		sim_stop_at = sim_steps + rng_range(r, 1, plan->theme == THEME_COMMIT ? 600 : 250);
 		sim_run(sim_now + SIM_SEC);
 		cover_crash(&x);
 		COVER("probe: crash of the recovery");
@@ -1016,7 +1028,9 @@ static void act(const struct act *a)
 	pr_sim("driver: ", "action %u (%u, %u)", a->type, a->a, a->b);
 	switch (a->type) {
 	case ACT_CUT:
-		if (w.conn && !conn_dead(w.conn) && !a->a)
+		if (plan->theme == THEME_COMMIT)
+			w.cut_on_switch++;
+		else if (w.conn && !conn_dead(w.conn) && !a->a)
 			conn_cut(w.conn, a->b);
 		else if (w.conn && !conn_dead(w.conn))
 			conn_cut_at(w.conn, a->a, a->b);
