@@ -18,7 +18,7 @@ group() {
 
 	lvm_with "$dev"
 	lvm_do "pvcreate $dev" "vgcreate -s 1m vg$1 $dev" "lvcreate -y -Wn -Zn -n meta -L 16m vg$1" \
-		"lvcreate -y -Wn -Zn -n data -L 16m vg$1" "lvcreate -y -n pool -L 24m --poolmetadatasize 4m -T vg$1" \
+		"lvcreate -y -Wn -Zn -n data -L 16m vg$1" "lvcreate -y -n pool -L 36m --poolmetadatasize 4m -T vg$1" \
 		"lvcreate -y -n thin -V 16m --thinpool pool vg$1"
 	S_dev[one-$1m]=/dev/mapper/vg$1-meta
 	S_dev[one-${1}d1]=/dev/mapper/vg$1-data
@@ -48,7 +48,7 @@ check "suspend" dmsetup suspend one-s-1
 check "suspend" dmsetup suspend one-s-2
 far_cut=$(sstat one cut_restored)
 lvm_with /dev/dmo/pv-s
-lvm_do "lvcreate -y -s -n shot -L 12m vgs/data" "lvcreate -y -s -n thinshot -kn vgs/thin"
+lvm_do "lvcreate -y -s -n shot -L 18m vgs/data" "lvcreate -y -s -n thinshot -kn vgs/thin"
 same "nothing was restored meanwhile" "$(sstat one cut_restored)" "$far_cut"
 dmsetup resume one-s-1
 dmsetup resume one-s-2
