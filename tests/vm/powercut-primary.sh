@@ -12,9 +12,9 @@
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 
 load_module
-session_make a 2 8 disk=power mdisk=power pmeta=8 smeta=8 cycle=15
+session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15
 step "cuts"
-session_cuts a pri "$(long 12 300)" "$SEED" --hits 80 --pause 300
+session_cuts a pri "$(long 20 300)" "$SEED" --hits 80 --pause 300 --wait 40
 session_equal a
 
 step "the last cut: the secondary takes over"
@@ -34,7 +34,7 @@ check "it can be written" dd if=/dev/zero of="$(svol a)" bs=4k count=16 oflag=di
 step "the old primary can't be active beside it"
 power_on a-pm
 refused "a second primary" "busy" dmsetup create twin --table \
-	"0 $((8 * 2048)) ordered $(pdata a) $(pmeta a) 1"
+	"0 $((2 * 2048)) ordered $(pdata a) $(pmeta a) 1"
 dmesg | grep "already active here as primary" > /dev/null || fail "the log does not say why"
 session_remove a s
 pass
