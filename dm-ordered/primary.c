@@ -336,10 +336,12 @@ static void link_established(struct dmo_primary *p)
 	}
 	if (!reached && p->older == DMO_CHUNK_SHIPPING && dmo_cut_cmp(boundary, p->older_cut) >= 0)
 		merge_older(p, "the peer already has a later boundary");
-	/* a copy is begun on the link that it ends on: there will be another end */
-	if (!reached && p->older == DMO_CHUNK_SHIPPING &&
-	    p->older_flags & DMO_LASTF_END_OF_COPY && p->peer_flags & DMO_SBF_INCONSISTENT)
-		merge_older(p, "the link was lost at the end of a direct copy");
+	/*
+	 * An INCONSISTENT peer takes nothing but the end of a copy, and a copy is begun on the link
+	 * that it ends on: there will be another end.
+	 */
+	if (!reached && p->older == DMO_CHUNK_SHIPPING && p->peer_flags & DMO_SBF_INCONSISTENT)
+		merge_older(p, "the peer needs a copy first");
 	if (!fits) {
 		if (p->based)
 			dmo_primary_error(p, -1,
