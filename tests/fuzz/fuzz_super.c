@@ -14,6 +14,7 @@
  * doesn't hold are zero.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
@@ -211,8 +212,8 @@ static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state
 	return rc;
 }
 
-/* Return: the superblock to use, or an error. */
-static int try_all(u64 dev_blocks, bool *state)
+/* Return: the superblock to use, or an error. @state: the state slot, or -1 */
+static int try_all(u64 dev_blocks, int *state)
 {
 	static struct dmo_super sb[2];
 	static struct dmo_state st[2];
@@ -232,10 +233,11 @@ static int try_all(u64 dev_blocks, bool *state)
 		must(use == -EUCLEAN, "use %d", use);
 	else
 		must(use == (sb[1].generation > sb[0].generation), "use %d", use);
-	*state = false;
+	*state = -1;
 	for (i = 0; use >= 0 && i < 2; i++)
-		if (!try_state(st_raw[i], &sb[use], &st[i]))
-			*state = true;
+		if (!try_state(st_raw[i], &sb[use], &st[i]) &&
+		    (*state < 0 || st[1].generation > st[0].generation))
+			*state = i;
 	return use;
 }
 
@@ -257,8 +259,10 @@ int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
 	return ORD_USAGE;
 }
 
-static void dump(u16 how, u64 dev_blocks, bool good)
+static void dump(u16 how, u64 dev_blocks, int use, int state)
 {
+	static struct metafile m;
+	char *why;
 	static const u64 sb_at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 	static const u64 st_at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
 	static char path[64];
@@ -280,6 +284,12 @@ static void dump(u16 how, u64 dev_blocks, bool good)
 		must(pwrite(fd, sb_raw[i], DMO_SB_BYTES, (off_t)(sb_at[i] * DMO_BLOCK)) > 0 &&
 		     pwrite(fd, st_raw[i], DMO_BLOCK, (off_t)(st_at[i] * DMO_BLOCK)) > 0, "write");
 	must(!ftruncate(fd, (off_t)(dev_blocks * DMO_BLOCK)), "truncate");
+	why = why_new();
+	must(!metafile_open(&m, path, O_RDONLY, why), "%s", why);
+	must(use < 0 ? m.chosen < 0 : m.chosen == use, "copy %d, wanted %d", m.chosen, use);
+	must(state < 0 ? m.st_chosen < 0 : m.st_chosen == state, "slot %d, wanted %d", m.st_chosen, state);
+	metafile_close(&m);
+	free(why);
 	if (how & HOW_JOURNAL)
 		argv[argc++] = "--journal";
 	if (how & HOW_JSON)
@@ -290,7 +300,7 @@ static void dump(u16 how, u64 dev_blocks, bool good)
 	rc = cmd_dump.run(&cmd_dump, argc, argv);
 	fclose(stdout);
 	stdout = terminal;
-	must(rc == (good ? ORD_OK : ORD_FAIL), "exit status %d", rc);
+	must(rc == (use >= 0 && state >= 0 ? ORD_OK : ORD_FAIL), "exit status %d", rc);
 	must(len, "nothing was said");
 	while (len--)
 		must(text[len] == '\n' || (text[len] >= 0x20 && text[len] < 0x7f), "byte 0x%02x",
@@ -336,8 +346,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct in in = { data, size };
 	u16 how = in_u16(&in);
 	u64 dev_blocks = in_u32(&in);
-	bool state;
-	int use, i;
+	int use, state, i;
 
 	take_copies(&in, how);
 	for (i = 0; i < 2; i++) {
@@ -356,6 +365,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		dev_blocks = get_le(sb_raw[0] + 136, 8);
 	use = try_all(dev_blocks, &state);
 	if (how & HOW_DUMP && dev_blocks >= DMO_STATE_BLOCK1 + 1)
-		dump(how, dev_blocks, use >= 0 && state);
+		dump(how, dev_blocks, use, state);
 	return 0;
 }
