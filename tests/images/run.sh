@@ -15,7 +15,7 @@ export SEED LONG SCENARIOS=tests/images/vm
 if [ "$LONG" = 1 ]; then
 	count=${COUNT:-520000} sample=${SAMPLE:-250}
 else
-	count=${COUNT:-12000} sample=${SAMPLE:-20}
+	count=${COUNT:-12000} sample=${SAMPLE:-15}
 fi
 
 header() { sed -n '/^[^#]/q; /^$/q; s/^# '"$2"': *//p' "$SCENARIOS/$1.sh"; }

@@ -30,22 +30,30 @@ sampled_put() {
 		dd if="$sampled_dir/$1.a-$name" of="${sampled_dev[$name]}" bs=1M oflag=direct status=none
 	done
 }
-sampled_content() { dd if="${sampled_dev[$1]}" bs=1M iflag=direct status=none | sha256sum | cut -d' ' -f1; }
-sampled_cuts() {
-	orderedctl status "${sampled_dev[sm]}" --json | jq -r '.[0] | [.cut_complete, .cut_committed, .cut_restored] |
-		map("\(.epoch).\(.n)") | join(" ")'
+sampled_content() {
+	local sum
+
+	sum=$(dd if="${sampled_dev[$1]}" bs=1M iflag=direct status=none | sha256sum)
+	echo "${sum%% *}"
 }
+
+# sampled_state: its cuts, and whether it is INCONSISTENT.
+sampled_state() {
+	orderedctl status "${sampled_dev[sm]}" --json | jq -r '.[0] | ([.cut_complete, .cut_committed, .cut_restored] |
+		map("\(.epoch).\(.n)") | join(" ")) + " \(.inconsistent)"'
+}
+sampled_state_is() { [ "$(sampled_state)" = "$1" ]; }
 
 # sampled_image N: one of them.
 sampled_image() {
-	local n=$1 complete committed restored inconsistent promoted='' m d1 d2 promoted_d1 promoted_d2 out
+	local n=$1 complete committed restored inconsistent promoted='' m d1 d2 promoted_d1 promoted_d2 state out
 
 	# shellcheck disable=SC1090
 	. "$sampled_dir/$n.expected"
 	sampled_put "$n"
 	check "image $n: activation" orderedctl create --meta "${sampled_dev[sm]}" "${sampled_maps[@]}" --allow-reads
-	wait_for 10 "image $n: $complete $committed $restored, not $(sampled_cuts)" sampled_cuts_are "$complete $committed $restored"
-	same "image $n: INCONSISTENT" "$(status_field "${sampled_dev[sm]}" inconsistent)" "$inconsistent"
+	state="$complete $committed $restored $inconsistent"
+	wait_for 20 "image $n: '$state', it was '$(sampled_state)'" sampled_state_is "$state"
 	same "image $n: metadata device" "$(sampled_content sm)" "$m"
 	same "image $n: volume 1" "$(sampled_content sd1)" "$d1"
 	same "image $n: volume 2" "$(sampled_content sd2)" "$d2"
@@ -59,7 +67,6 @@ sampled_image() {
 	fi
 	check "image $n: remove" orderedctl remove --session "${sampled_dev[sm]}"
 }
-sampled_cuts_are() { [ "$(sampled_cuts)" = "$1" ]; }
 
 # sampled_images DIR: see that all of them are recovered as is expected there.
 sampled_images() {
