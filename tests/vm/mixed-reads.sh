@@ -11,20 +11,22 @@
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 
+has_refs() { [ "$(pstat one chunk_active.refs)" -gt 0 ]; }
+
 load_module
-session_make one 1 24 equal=1 budget=4 cycle=50
+session_make one 1 24 equal=1 budget=1 cycle=50
 session_link one
 
 step "reads among writes"
-load_start "$(pvol one)" --seed "$SEED" --lanes 6 --seconds "$(long 6 60)" --max 128k --hot 40 --pause 1000 \
+load_start "$(pvol one)" --seed "$SEED" --lanes 6 --seconds 600 --max 128k --hot 40 --pause 1000 \
 	--read 40 --discard 5 --zero 5 --fua 3 --flush 2 --verify
 for ((i = 0; i < $(long 2 10); i++)); do
 	sleep 1
 	session_unlink one
-	sleep 1
+	wait_for 20 "a block becomes a reference" has_refs
 	session_link one
 done
-load_wait "$(pvol one)"
+load_stop "$(pvol one)"
 session_drain one
 [ "$(pstat one 'volumes[0].copyouts')" -gt 0 ] || fail "no block was copied out"
 [ "$(pstat one 'volumes[0].reads')" -gt 100 ] || fail "nothing was read"
