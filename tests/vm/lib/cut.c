@@ -279,6 +279,8 @@ static void disk_counts(char letter, bool meta, uint64_t *caught, uint64_t *fail
 	}
 }
 
+static void get_status(const struct end *e);
+
 /* ---- disks of null_blk: NAME.dev, under the dm-linear NAME ---- */
 
 static const char *null_name(unsigned int i)
@@ -364,16 +366,24 @@ static bool null_unflushed(uint64_t base[3])
 	return is[1] - base[1] > 8 * (is[0] - base[0]);
 }
 
-/* A moment at which there is something to lose. */
+static bool restore_in_hand(void)
+{
+	get_status(&sec);
+	return cmp(genl_getcut(&answer, DMO_A_CUT_RESTORED),
+		   genl_getcut(&answer, DMO_A_CUT_COMMITTED)) < 0;
+}
+
+/* A moment at which there is something to lose. The first disk to stop is that of the ring: no restore ends then. */
 static void null_await(uint64_t base[3])
 {
-	uint64_t end = now_us() + 600000;
+	uint64_t end = now_us() + 200000;
 
 	null_stat(base);
-	while (!null_unflushed(base) && now_us() < end)
+	while (!null_unflushed(base) && !restore_in_hand() && now_us() < end)
 		;
 }
 
+static unsigned int hits, hit_journal, hit_restore, hit_host, inconsistent_seen, recovery_cuts, recovery_hits;
 static unsigned int null_hits;
 
 /* What is in flight ends; from here on all I/O fails, and what was not flushed is gone. */
@@ -381,17 +391,22 @@ static void null_off(void)
 {
 	static uint64_t len[MAX_VOLS + 1];
 	char text[160];
+	bool restore, journal;
 	uint64_t base[3];
 	unsigned int i;
 
-	null_await(base);
 	for (i = 0; i <= nvol; i++)
 		dm_line(DM_DEVICE_TABLE, null_name(i), &len[i], text, sizeof(text));
 	for (i = 0; i <= nvol; i++)
 		null_task(DM_DEVICE_RELOAD, null_name(i), len[i], "error", "");
+	null_await(base);
 	for (i = 0; i <= nvol; i++)
 		null_task(DM_DEVICE_SUSPEND, null_name(i), 0, NULL, NULL);
-	null_hits += null_unflushed(base);
+	restore = restore_in_hand();	/* nothing moves now */
+	journal = null_unflushed(base);
+	hit_restore += restore;
+	hit_journal += journal;
+	null_hits += restore || journal;
 	for (i = 0; i <= nvol; i++)
 		null_task(DM_DEVICE_RESUME, null_name(i), 0, NULL, NULL);
 	for (i = 0; i <= nvol; i++) {
@@ -894,8 +909,6 @@ static void check_secondary(const char *what, unsigned int nr, const uint64_t *i
 }
 
 /* ---- cuts ---- */
-
-static unsigned int hits, hit_journal, hit_restore, hit_host, inconsistent_seen, recovery_cuts, recovery_hits;
 
 static void acknowledged(void)
 {

@@ -64,6 +64,7 @@ pair_primary() {
 		[ "$(pair_number)" -gt "$before" ] || fail "the host's writes stand still: $(cat /run/seq)"
 	done
 	kill $writer; wait $writer 2>/dev/null || true
+	wait_stat 60 "$meta" link_state up
 	check "drain" orderedctl drain "$meta" --timeout 60
 	kill $keeper; wait $keeper 2>/dev/null || true
 	say "END $(digest "$data1") $(digest "$data2")"
@@ -175,7 +176,7 @@ pair_end() {
 	local m
 
 	machine_tell a end
-	machine_wait a "^END" 90
+	machine_wait a "^END" 150
 	sleep 0.5
 	machine_tell b end
 	for m in a b; do machine_finish $m 60; done
