@@ -196,7 +196,7 @@ void plan_make(struct plan *p, u64 seed)
 	p->steps = rng_range(r, 200, 2500);
 	p->nr_acts = p->theme <= THEME_ERRORS && p->theme != THEME_RING ? rng_range(r, 3, 14) : rng_chance(r, 15) ? rng_below(r, MAX_ACTS) : rng_below(r, 7);
 	for (i = 0; i < p->nr_acts; i++) {
-		struct act a;
+		struct act a = { 0 };
 
 		make_act(p, &a, r);
 		for (k = i; k && by_step(&a, &p->acts[k - 1]) < 0; k--)
