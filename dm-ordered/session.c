@@ -124,7 +124,8 @@ static void link_up(void *owner, struct dmo_link *l)
 		return;
 	}
 	spin_lock(&s->why_lock);
-	s->why[0] = '\0';
+	if (!dmo_link_ended(l))		/* by now, and then there is a reason */
+		s->why[0] = '\0';
 	spin_unlock(&s->why_lock);
 	session_event(s, DMO_EVENT_LINK_UP, (struct dmo_cut){}, -1, NULL);
 }
@@ -164,8 +165,11 @@ static const struct dmo_link_ops link_ops = {
 	.down = link_down,
 };
 
-/* The link's threads end here; they take link_sem for reading, so not under it. */
-static void stop_link(struct dmo_session *s)
+/*
+ * The link's threads end here; they take link_sem for reading, so not under it.
+ * @reason: for a link that has not ended by itself, else it has said why
+ */
+static void stop_link(struct dmo_session *s, const char *reason)
 {
 	struct dmo_link *l;
 	char why[DMO_REASON_LEN];
@@ -174,6 +178,8 @@ static void stop_link(struct dmo_session *s)
 	down_write(&s->link_sem);
 	l = s->link;
 	s->link = NULL;
+	if (l && dmo_link_ended(l))
+		reason = NULL;
 	up_write(&s->link_sem);
 	if (!l)
 		return;
@@ -183,7 +189,10 @@ static void stop_link(struct dmo_session *s)
 		dmo_primary_link_down(s->pri);
 	if (s->sec)
 		dmo_secondary_link_down(s->sec);
+	/* not before its threads are gone: link_up() forgets why there was none */
 	spin_lock(&s->why_lock);
+	if (reason)
+		strscpy(s->why, reason, sizeof(s->why));
 	strscpy(why, s->why, sizeof(why));
 	spin_unlock(&s->why_lock);
 	session_event(s, DMO_EVENT_LINK_DOWN, (struct dmo_cut){}, -1, why);
@@ -196,21 +205,14 @@ static void link_work(struct work_struct *work)
 	lock_session(s);
 	/* a newer link may have come in between: only one that has ended is stopped */
 	if (s->link && dmo_link_ended(s->link))
-		stop_link(s);
+		stop_link(s, NULL);
 	unlock_session(s);
 }
 
 static void end_link(struct dmo_session *s, const char *why)
 {
 	lockdep_assert_held(&s->lock);
-	if (!s->link)
-		return;
-	if (!dmo_link_ended(s->link)) {
-		spin_lock(&s->why_lock);
-		strscpy(s->why, why, sizeof(s->why));
-		spin_unlock(&s->why_lock);
-	}
-	stop_link(s);
+	stop_link(s, why);
 }
 
 static void fill_hello(struct dmo_session *s, struct dmo_hello *h)
@@ -274,7 +276,7 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 	if (r)
 		return r;
 	if (s->link && dmo_link_ended(s->link))
-		stop_link(s);
+		stop_link(s, NULL);
 	if (s->link) {
 		strscpy(why, "the session has a link already: disconnect it first", DMO_REASON_LEN);
 		return -EEXIST;

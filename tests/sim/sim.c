@@ -80,6 +80,22 @@ void sim_trace_dmo_cut(dev_t dev, u64 nr, u64 seq, u64 epoch, u64 n)
 		model_cut(seq, (struct dmo_cut){ epoch, n });
 }
 
+/* Nothing changes a byte on its way here, so neither side may say that the other sent nonsense. */
+static void blame(const char *why)
+{
+	static const char * const nonsense[] = {
+		"checksum", "expected", "beyond", "outside of", "out of order", "before the handshake",
+		"totals", "was not begun", "was not synced", "does not take", "invalid",
+	};
+	u32 i;
+
+	if (!why || !why[0])
+		sim_fail("a link ended without a reason");
+	for (i = 0; why && i < ARRAY_SIZE(nonsense); i++)
+		if (strstr(why, nonsense[i]))
+			sim_fail("a link ended with: %s", why);
+}
+
 void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const char *why)
 {
 	struct dmo_cut cut = { epoch, n };
@@ -124,6 +140,7 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 		}
 		break;
 	case DMO_EVENT_LINK_DOWN:
+		blame(why);
 		break;
 	}
 }
