@@ -29,7 +29,7 @@ host() {
 		# most kills come when something was committed since the last
 		for _ in {1..60}; do [ "$(pair_acked)" = "$acked" ] || break; sleep 0.1; done
 		sleep "$((RANDOM % 2)).$((RANDOM % 10))"
-		case $((RANDOM % 4)) in
+		case $((RANDOM % 6)) in
 		0) killed b; b_killed=1 ;;
 		1) killed a ;;
 		*)	# one is gone a moment longer than the other
