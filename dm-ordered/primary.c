@@ -363,7 +363,7 @@ static void link_established(struct dmo_primary *p)
 		p->based = true;
 	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(p->peer_committed, boundary) < 0 &&
 		 !reached;
-	p->up = true;
+	WRITE_ONCE(p->up, true);
 	p->ship_gen++;
 	spin_unlock_irq(&p->lock);
 	WRITE_ONCE(p->store->kick_slots, max_t(u64, p->peer_chunk_max / 4 / DMO_BLOCK, 1));
@@ -390,10 +390,15 @@ void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 	dmo_primary_kick(p);
 }
 
+bool dmo_primary_is_up(struct dmo_primary *p)
+{
+	return READ_ONCE(p->up);
+}
+
 void dmo_primary_link_down(struct dmo_primary *p)
 {
 	spin_lock_irq(&p->lock);
-	p->up = false;
+	WRITE_ONCE(p->up, false);
 	p->link_new = false;
 	p->link_gone = true;
 	spin_unlock_irq(&p->lock);

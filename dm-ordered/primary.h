@@ -80,6 +80,8 @@ void dmo_primary_end(struct dmo_io *io, blk_status_t status);
 void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h);
 void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 			 enum dmo_relation rel);
+/** dmo_primary_is_up - was the link that there is taken up by the cycle thread? Any context. */
+bool dmo_primary_is_up(struct dmo_primary *p);
 /** dmo_primary_link_down - its threads have ended */
 void dmo_primary_link_down(struct dmo_primary *p);
 int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);

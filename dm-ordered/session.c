@@ -51,7 +51,11 @@ static void session_post(void *owner, u16 type, struct dmo_cut tag, u64 arg)
 	struct dmo_session *s = owner;
 
 	down_read(&s->link_sem);
-	if (s->link && dmo_link_is_up(s->link))
+	/*
+	 * The link changes only under link_sem held for writing, and before another one
+	 * comes the primary is told; so what it says goes over the link it speaks of.
+	 */
+	if (s->link && dmo_link_is_up(s->link) && (!s->pri || dmo_primary_is_up(s->pri)))
 		dmo_link_post(s->link, type, tag, arg, NULL, 0);
 	up_read(&s->link_sem);
 }
