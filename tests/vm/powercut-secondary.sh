@@ -3,7 +3,7 @@
 #
 # Shows: whatever a secondary's disks lose when its power is cut under load, it recovers to a boundary, never to an
 # older one than it acknowledged, and never shows a torn chunk.
-# Kernels: 6.1
+# Kernels: 6.1 debug
 # Machines: 1
 # Limit: 240
 # Mem: 768
@@ -14,7 +14,9 @@
 load_module
 session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15 equal=1
 step "cuts"
-session_cuts a sec "$(long 400 6000)" "$SEED" --hits 80 --pause 300 --wait 30
+cuts=400
+[ "$DMO_KERNEL" != debug ] || cuts=40
+session_cuts a sec "$(long $cuts 6000)" "$SEED" --hits 80 --pause 300 --wait 30
 session_equal a
 session_remove a
 pass
