@@ -211,14 +211,16 @@ leaks_from() {
 
 	while IFS= read -r line; do
 		case $line in
-		unreferenced*) [ $mine = 0 ] || echo "$object"; object=$line mine=0 ;;
+		unreferenced*) [ $mine != 1 ] || echo "$object"; object=$line mine=0 ;;
+		*) [ $mine != -1 ] || continue ;;&
+		*"] ${foreign_leak:-none}+"*) object='' mine=-1 ;;	# it goes on to the next "unreferenced"
 		*'comm "dmo_'*|*'[dm_ordered]'*) object+=" ${line#"${line%%[! ]*}"}" mine=1 ;;
 		*'] 0x'*)
 			addr=${line##* }
 			[ $((addr)) -lt $(($1)) ] || [ $((addr)) -ge $(($1 + $2)) ] || { object+=" $addr" mine=1; } ;;
 		esac
 	done
-	[ $mine = 0 ] || echo "$object"
+	[ $mine != 1 ] || echo "$object"
 }
 
 no_threads() { ! cat /proc/[0-9]*/comm 2>/dev/null | grep -qE '^(kworker/.*\+)?dmo_'; }	# "-dmo_": an idle worker's last work
