@@ -8,6 +8,10 @@
 # Machines: 1
 # Limit: 200
 # Mem: 768
+# Expect-log: \] Call Trace:
+# Expect-log: kmemleak: [0-9]+ new suspected memory leaks
+# The kernel tells of a slab cache or a vmalloc that failed with a call trace; of defects, more than that. kmemleak's
+# report is looked at in the scenario: some are the kernel's own.
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 . "$DMO_TOP/tests/vm/lib/fault.sh"
