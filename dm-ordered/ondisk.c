@@ -462,6 +462,9 @@ int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
 	u64 blocks, need;
 	u32 shift, i;
 
+	if (dev_blocks > U64_MAX >> DMO_BLOCK_SHIFT)
+		return dmo_refuse(why, -EINVAL, "metadata device of %llu blocks is larger than any device",
+				  dev_blocks);
 	for (shift = 16; ; shift++) {
 		blocks = 0;
 		for (i = 0; i < sb->nr_volumes; i++)

@@ -280,7 +280,7 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
  * 64 KiB of the session's volumes (each volume's part starts on a block, region_shift
  * and bitmap_block of each volume are filled), or coarser regions (up to
  * 16 MiB) if it would take more than a quarter of the device.
- * Return: 0 or -ENOSPC with the size needed in @why.
+ * Return: 0, -ENOSPC with the size needed in @why, or -EINVAL: no device has so many.
  */
 int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why);
 
