@@ -5,6 +5,7 @@
 # happens-before, bit for bit the state at the cut that it reports, and nothing that was committed is missing: says
 # a checker that knows histories and trace only.
 # Kernels: 6.1
+# Long: only
 # Machines: 1
 # Limit: 300
 # Mem: 768

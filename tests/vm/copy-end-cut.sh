@@ -3,6 +3,7 @@
 #
 # Shows: a link that breaks at the very end of a direct copy, several times, costs another end, not the replication.
 # Kernels: 6.1
+# Long: only
 # Machines: 1
 # Limit: 90
 # Mem: 768
