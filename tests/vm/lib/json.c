@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmojson PATH: print one value of the JSON on stdin; PATH is like role, cut.n, volumes[0].reads, of the first
- * element of an array. A cut is printed EPOCH.N, nothing as null. jq could do it, and takes a third of a second here.
+ * dmojson PATH: print one value of the JSON on stdin; PATH is like role, cut.n, volumes[0].reads, volumes.length, of
+ * the first element of an array. A cut is printed EPOCH.N, nothing as null. jq could do it, and takes a third of a second here.
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -23,6 +23,9 @@ int main(int argc, char **argv)
 	for (p = strtok(path, ".["); p && o; p = strtok(NULL, ".[")) {
 		if (*p >= '0' && *p <= '9' && json_object_is_type(o, json_type_array)) {
 			o = json_object_array_get_idx(o, strtoul(p, NULL, 10));
+		} else if (!strcmp(p, "length") && json_object_is_type(o, json_type_array)) {
+			printf("%zu\n", json_object_array_length(o));
+			return 0;
 		} else if (!json_object_object_get_ex(o, p, &o)) {
 			fprintf(stderr, "dmojson: there is no %s\n", argv[1]);
 			return 1;
