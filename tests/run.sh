@@ -163,24 +163,39 @@ part_vm() {
 
 # ---------------------------------------------------------------- the sum
 
+# Lines come out as they come in, which not every awk does.
+count() {
+	local line part rc passed=0 failed=0 skipped=0 results=0 failures=0
+
+	while IFS= read -r line; do
+		case $line in
+		'@begin '*) results=0 failures=0; continue ;;
+		'@end '*)
+			read -r _ part rc <<< "$line"
+			if [ "$rc" != 0 ] && [ $failures = 0 ]; then
+				line="FAILED $part: ended with $rc"
+			elif [ $results = 0 ] && [ -z "${T:-}" ]; then
+				line="FAILED $part: nothing was run"
+			else
+				continue
+			fi ;;
+		esac
+		case $line in
+		'ok '*) passed=$((passed + 1)) results=$((results + 1)) ;;
+		'FAILED '*) failed=$((failed + 1)) results=$((results + 1)) failures=$((failures + 1)) ;;
+		'SKIPPED '*) skipped=$((skipped + 1)) results=$((results + 1)) ;;
+		esac
+		printf '%s\n' "$line"
+	done
+	[ $skipped = 0 ] && skipped='' || skipped=", $skipped skipped"
+	echo "$passed passed, $failed failed$skipped"
+	[ $failed = 0 ] && [ $passed -gt 0 ]
+}
+
 echo "SEED=$SEED$([ "$LONG" = 0 ] || echo " LONG=1")${KERNEL:+ KERNEL=$KERNEL}${T:+ T=$T}"
 for part in "$@"; do
 	echo "@begin $part"
 	rc=0
 	"part_$part" || rc=$?
 	echo "@end $part $rc"
-done | awk '
-/^@begin / { results = failures = 0; next }
-/^@end / {
-	if ($3 != 0 && !failures) { print "FAILED " $2 ": ended with " $3; failed++ }
-	else if (!results && !t) { print "FAILED " $2 ": nothing was run"; failed++ }
-	next
-}
-/^ok / { passed++; results++ }
-/^FAILED / { failed++; results++; failures++ }
-/^SKIPPED / { skipped++; results++ }
-{ print; fflush() }
-END {
-	printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
-	exit failed > 0 || passed == 0
-}' t="${T:-}"
+done | count
