@@ -518,6 +518,19 @@ static const char *reason(void)
 	return r ? r : "";
 }
 
+/* Why its last link ended, which is told a moment after it has. */
+static bool has_reason(const struct end *e)
+{
+	uint64_t end = now_us() + 2000000;
+
+	for (;;) {
+		get_status(e);
+		if (reason()[0] || now_us() > end)
+			return reason()[0];
+		usleep(1000);
+	}
+}
+
 /* A connected pair; every other one is TCP. */
 static void make_pair(int sv[2], bool tcp)
 {
@@ -541,13 +554,18 @@ static void make_pair(int sv[2], bool tcp)
 	close(l);
 }
 
-static void attach(const struct end *e, int fd)
+static bool takes(const struct end *e, int fd)
 {
 	struct genl_msg m;
 
 	genl_command(&m, DM_ORDERED_CMD_LINK_ATTACH, e->major, e->minor);
 	genl_put32(&m, DMO_A_LINK_FD, (uint32_t)fd);
-	if (genl_talk(&m, &answer))
+	return !genl_talk(&m, &answer);
+}
+
+static void attach(const struct end *e, int fd)
+{
+	if (!takes(e, fd))
 		die("%c takes no link: %s", e->letter, answer.text);
 }
 
@@ -1052,7 +1070,9 @@ static void one_frame(unsigned int nr)
 	make_pair(b, nr & 2);
 	spoil_start(a[1], b[1], &f);
 	attach(&sec, b[0]);
-	attach(&pri, a[0]);
+	/* the relay may have closed it already: the secondary speaks first here */
+	if (!takes(&pri, a[0]) && !spoil_hit(&type))
+		die("p takes no link: %s", answer.text);
 	close(a[0]);
 	close(b[0]);
 	end = now_us() + 1000000;
@@ -1066,7 +1086,7 @@ static void one_frame(unsigned int nr)
 	hits += type != 0;
 	if (type && f.what == SPOIL_FLIP) {	/* whoever got it must have ended the link, and said why */
 		wait_link(f.dir ? &pri : &sec, false);
-		if (!reason()[0])
+		if (!has_reason(f.dir ? &pri : &sec))
 			die("cut %u: a flipped bit in frame %u of type %u: no reason", nr, f.frame, type);
 	}
 	spoil_stop();
