@@ -5,7 +5,6 @@
 # command fails cleanly or not at all and works when it is given again, no host I/O fails, nothing leaks, and both
 # ends are bit-equal.
 # Kernels: debug
-# Long: only
 # Machines: 1
 # Limit: 200
 # Mem: 768

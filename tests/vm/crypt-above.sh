@@ -4,7 +4,6 @@
 # Shows: LUKS on a volume: what goes to the far side, its disk and its journal, is ciphertext only; after promotion the
 # same key opens it there, and its files are a prefix.
 # Kernels: 6.12
-# Long: only
 # Not-debug: it has no dm-crypt
 # Machines: 1
 # Cpus: 1

@@ -4,7 +4,6 @@
 # Shows: data and metadata devices under dm-crypt, with other keys and sector sizes at the two sides: replication, a full
 # copy, discards; nothing of the host's data is on a disk in clear, and without encryption of the metadata device it is.
 # Kernels: 6.1
-# Long: only
 # Not-debug: it has no dm-crypt
 # Machines: 1
 # Cpus: 1

@@ -4,7 +4,6 @@
 # Shows: a block of a closed cycle that can't be read holds that cycle, and no other harm: one event, the host goes on,
 # also on that block, whose write gives the cycle up for the next; a device that fails all writes gives EIO for each.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

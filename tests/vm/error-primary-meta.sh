@@ -4,7 +4,6 @@
 # Shows: errors of the primary's metadata device: an activation that can't write or read it fails with the reason and
 # leaves nothing; later it is named and sticky, no link is taken any more, but the host's writes go on.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Limit: 180
 # Mem: 768

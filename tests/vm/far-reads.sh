@@ -4,7 +4,6 @@
 # Shows: a secondary's device fails reads and mounts, and is not harmed by them; with allow_reads an ext4 that was
 # unmounted and drained mounts read-only, shows what was written, and refuses to be written.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

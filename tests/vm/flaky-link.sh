@@ -4,7 +4,6 @@
 # Shows: over a line that loses, reorders, duplicates, corrupts, is slow, or is dead in one direction: cycles get through
 # where anything does, each is a boundary, no write at the primary waits, and in the end both sides are equal.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

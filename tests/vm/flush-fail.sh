@@ -4,7 +4,6 @@
 # Shows: flushes that fail: of the secondary's data device, the ring keeps what was not flushed, also if the power
 # goes; of the primary's, what is then lost is found in no copy, since all since the last good flush is shipped again.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -4,7 +4,6 @@
 # Shows: btrfs over two volumes, data and metadata as raid1: after a lost link and promotion it mounts, scrub and check
 # find nothing, and its files are a prefix of what was fsynced.
 # Kernels: 6.12
-# Long: only
 # Not-debug: it has no btrfs
 # Machines: 1
 # Cpus: 1

@@ -4,7 +4,6 @@
 # Shows: two ext4 file systems on two volumes, written with fsync in one order: what the far side holds is a prefix of
 # that order over both, fsck finds nothing, in copies made under suspend as after a lost link and promotion.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

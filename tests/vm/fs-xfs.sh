@@ -4,7 +4,6 @@
 # Shows: xfs with its log on the session's second volume: when the secondary loses its power under load, it recovers to a
 # state that xfs replays, xfs_repair finds nothing, and its files are a prefix of what was fsynced.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

@@ -4,7 +4,6 @@
 # Shows: a peer that hangs, in each way there is: it is dropped after the link's time-out, or, while it shows life, status
 # tells what is waited for; no write at the primary waits, and the right secondary goes on where it was.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 640

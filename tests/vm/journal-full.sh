@@ -4,7 +4,6 @@
 # Shows: a ring full of committed cycles whose restore is held, by a suspend or a dead data device, longer than the
 # link's time-out: status says why, the link stays, no write at the primary waits or fails, and after it all is equal.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -4,7 +4,6 @@
 # Shows: the link ends before, in the header of, and in the middle of each of the first frames of either direction, or a
 # bit of it is flipped: no cut goes back, the secondary stays at a boundary, and a flipped bit ends the link with a reason.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

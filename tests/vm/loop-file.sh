@@ -4,7 +4,6 @@
 # Shows: data in sparse files of a file system: discards give its space back at both ends; when it is full, the host is told
 # at the primary, and at the secondary the restore waits and ends when there is space.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

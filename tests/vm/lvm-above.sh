@@ -4,7 +4,6 @@
 # Shows: a volume group over two volumes of a session, with a file system striped over both: after a lost link and
 # promotion the far side activates it, with all that was done to the group before, and the files are a prefix.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

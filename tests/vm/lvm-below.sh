@@ -4,7 +4,6 @@
 # Shows: data and metadata devices are logical volumes, one of them thin: replication under load; snapshots of the
 # secondary's data, made while its devices are suspended, hold a state the primary had, and replication goes on.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 150

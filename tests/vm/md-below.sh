@@ -4,7 +4,6 @@
 # Shows: data devices that are md mirrors: a member fails under load at either side, the host sees nothing, replication goes
 # on, a new member is filled meanwhile, and the ends are equal.
 # Kernels: 6.1
-# Long: only
 # Not-debug: it has no raid1
 # Machines: 1
 # Cpus: 1

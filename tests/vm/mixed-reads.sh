@@ -4,7 +4,6 @@
 # Shows: reads in the midst of writes bring the newest completed write, always: with little memory, while blocks become
 # references and are copied out, cycles switch, links come and go, and fio looks as well.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

@@ -4,7 +4,6 @@
 # Shows: a GPT on a volume, with partitions mapped by kpartx, one of them at an odd sector: the far side has the same
 # table, both copies of it, and what is in the partitions.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

@@ -4,7 +4,6 @@
 # Shows: the same as powercut-secondary with another implementation of a disk with a volatile cache, null_blk, which
 # loses all that was not flushed, but for writes over what was.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

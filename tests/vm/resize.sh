@@ -4,7 +4,6 @@
 # Shows: a data device that has grown, below an active volume or before activation, changes nothing and offers no more; one
 # that has shrunk is refused with both sizes named, and works again, without a copy, when it has its size.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

@@ -4,7 +4,6 @@
 # Shows: cycles of 1 ms under load, with listeners that slow down whoever tells of a commit: no link ends, for a restore
 # that overtakes the word of its commit, or for anything else; both ends are equal at last.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Limit: 90
 # Mem: 768

@@ -4,7 +4,6 @@
 # Shows: writes of all sizes, alignments and vectors, up to the largest a device takes, on volumes with an odd number of
 # sectors, and with 4096-byte blocks: buffers stay as they are, reads bring what was written, the ends are equal.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120

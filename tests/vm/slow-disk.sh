@@ -4,7 +4,6 @@
 # Shows: writes of the far data device or of the far journal that take 400 ms each make the secondary late, and no
 # write at the primary; a slow disk at the primary is waited for by the writes to it, and by nothing else.
 # Kernels: 6.12
-# Long: only
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -4,7 +4,6 @@
 # Shows: a SQLite database with a write-ahead log on one volume, another with a rollback journal on a second one,
 # transactions in turns: after a lost link and promotion both are sound and their last transactions fit.
 # Kernels: 6.1
-# Long: only
 # Machines: 1
 # Cpus: 1
 # Limit: 120
