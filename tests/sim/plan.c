@@ -65,6 +65,9 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 		ACT_FAULT, ACT_FAULT, ACT_FAULT, ACT_FAULT, ACT_FAULT, ACT_CUT, ACT_PROBE, ACT_HOLD,
 		ACT_RESTART, ACT_CRASH_SEC, ACT_PROMOTE,
 	};
+	static const u8 rings[] = {
+		ACT_STALL, ACT_STALL, ACT_STALL, ACT_HOLD, ACT_CUT, ACT_PROBE, ACT_CRASH_SEC,
+	};
 	static const u8 commits[] = {
 		ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_PROBE, ACT_HOLD, ACT_CRASH_SEC,
 	};
@@ -77,11 +80,12 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 		ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_CRASH_SEC, ACT_CRASH_SEC, ACT_CRASH_SEC,
 		ACT_CRASH_PRI, ACT_CRASH_BOTH, ACT_PROBE, ACT_PROBE, ACT_PROBE, ACT_PROBE, ACT_FAULT,
 		ACT_FAULT, ACT_BUDGET, ACT_SWITCH, ACT_SWITCH, ACT_SET, ACT_SUSPEND, ACT_RELOAD,
-		ACT_DETACH, ACT_HOLD, ACT_HOLD, ACT_NET, ACT_ALLOC, ACT_NTH, ACT_STATUS, ACT_RESTART,
-		ACT_PROMOTE, ACT_REJOIN,
+		ACT_DETACH, ACT_HOLD, ACT_HOLD, ACT_STALL, ACT_NET, ACT_ALLOC, ACT_NTH, ACT_STATUS,
+		ACT_RESTART, ACT_PROMOTE, ACT_REJOIN,
 	};
 
 	a->type = p->theme == THEME_ERRORS ? errors[rng_below(r, sizeof(errors))] :
+		  p->theme == THEME_RING && rng_chance(r, 70) ? rings[rng_below(r, sizeof(rings))] :
 		  p->theme == THEME_COMMIT ? commits[rng_below(r, sizeof(commits))] :
 		  p->theme == THEME_REFS ? refs[rng_below(r, sizeof(refs))] :
 		  types[rng_below(r, sizeof(types))];
@@ -108,7 +112,7 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 		a->a = PICK(r, 4, 12, 40, 200);
 		break;
 	case ACT_HOLD:
-		if (p->theme == THEME_COMMIT)
+		if (p->theme == THEME_COMMIT || p->theme == THEME_RING)
 			a->a = 0;	/* the secondary's data: nothing is restored meanwhile */
 		fallthrough;
 	case ACT_SUSPEND:
@@ -211,8 +215,9 @@ void plan_make(struct plan *p, u64 seed)
 static const char * const op_names[] = { "write", "read", "flush", "discard", "zero" };
 static const char * const act_names[] = {
 	"cut link", "crash secondary", "crash primary", "crash both", "probe", "fault", "heal",
-	"budget", "switch", "set", "suspend", "resume", "reload", "detach", "hold disk", "hold network",
-	"atomic allocations fail", "nth allocation fails", "status", "restart", "promote", "rejoin",
+	"budget", "switch", "set", "suspend", "resume", "reload", "detach", "hold disk",
+	"stall a write", "hold network", "atomic allocations fail", "nth allocation fails", "status",
+	"restart", "promote", "rejoin",
 };
 
 void plan_print(const struct plan *p)

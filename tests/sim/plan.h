@@ -34,6 +34,7 @@ enum act_type {
 	ACT_RELOAD,
 	ACT_DETACH,
 	ACT_HOLD,		/* a: which disk, b: steps */
+	ACT_STALL,		/* a: seed, b: which flush or FUA write of a metadata disk */
 	ACT_NET,		/* b: steps: nothing arrives */
 	ACT_ALLOC,		/* a: node, b: of 256 atomic allocations fail */
 	ACT_NTH,		/* a: node, b: the n-th other allocation fails */

@@ -36,6 +36,11 @@ if build/sim/smoke "$seed" > "$logs/smoke.log" 2>&1; then
 else
 	echo "FAILED sim smoke: $(tail -n 1 "$logs/smoke.log")"
 fi
+if build/sim/orders "$seed" > "$logs/orders.log" 2>&1; then
+	echo "ok sim orders ($(sed -n 's/^ok orders: //p' "$logs/orders.log"))"
+else
+	echo "FAILED sim orders: $(tail -n 1 "$logs/orders.log" | sed 's/^FAILED orders: //')"
+fi
 
 bad=
 for i in $(seq "$first" $((first + 39))); do

@@ -40,6 +40,8 @@ static struct {
 	bool suspended[2][NODE_VOLUMES];
 	bool data_faults[2], meta_faults[2];	/* ever */
 	bool budget_lowered;
+	u32 stall_seed;			/* what follows once a write is stalled */
+	u64 stall_seq;			/* of the ring's head then */
 	u32 cut_on_switch;		/* the link is lost with the next cycles' ends */
 	bool sec_may_be_inconsistent;
 	bool healing;
@@ -496,6 +498,13 @@ static void cover_crash(struct node *n)
 	u32 v;
 
 	disk_each_inflight(n->meta, see_inflight, NULL);
+	if (disk_stalled(n->meta)) {
+		COVER("crash: a flush or FUA write is overtaken");
+		if (s && s->sec && s->sec->j.head.seq != w.stall_seq)
+			COVER("crash: records overtake it");
+		if (s && s->sec && s->sec->full && s->sec->restoring)
+			COVER("crash: the ring is full until it ends");
+	}
 	if (disk_unflushed(n->meta))
 		COVER("crash: journal writes not flushed");
 	if (!s) {
@@ -889,6 +898,23 @@ static void command(struct node *n, u32 type, u32 a, u32 b)
 	sim_spawn(n->host, command_main, &commands[i], "command", false);
 }
 
+/* what follows an action */
+#define ACT_UNHOLD	ACT_NR
+#define ACT_NET_ON	(ACT_NR + 1)
+#define ACT_STALLED	(ACT_NR + 2)	/* a: seed, b: how often */
+
+/* A write of a metadata disk is overtaken from here on. */
+static void on_stall(struct sim_disk *d)
+{
+	struct node *n = d == pri->meta ? pri : sec;
+	struct dmo_session *s = node_session(n);
+	struct sim_rng r = { w.stall_seed };
+
+	w.stall_seq = s && s->sec ? s->sec->j.head.seq : 0;
+	add_pending(ACT_STALLED, rng_below(&r, 600), (u32)rng_next(&r), rng_below(&r, 4));
+	sim_stop = true;
+}
+
 static struct sim_disk *disk_of(u32 a, struct node **n, bool *meta)
 {
 	*n = a & 1 ? pri : sec;
@@ -1036,6 +1062,26 @@ static void power_on(void)
 	}
 }
 
+/* A write is overtaken by others: what if the power fails now? It does, or the write goes on. */
+static void stalled(u32 seed, u32 again)
+{
+	struct node *n = disk_stalled(sec->meta) ? sec : pri;
+
+	if (!disk_stalled(n->meta))
+		return;
+	if (n == sec)
+		probe(seed);
+	if (again) {
+		add_pending(ACT_STALLED, 20 + seed % 400, seed * 7 + 1, again - 1);
+	} else if (seed & 1 && !w.alone && !w.promoting) {
+		crash(n, seed);
+		boot(n);
+	} else {
+		disk_stall(n->meta, 0, 0, NULL);
+		COVER("fault: a write is overtaken by others");
+	}
+}
+
 static void act(const struct act *a)
 {
 	struct node *n;
@@ -1088,20 +1134,28 @@ static void act(const struct act *a)
 		break;
 	case ACT_HOLD:
 		disk_hold(disk_of(a->a, &n, &meta), true);
-		add_pending(ACT_NR, a->b, a->a, 0);
+		add_pending(ACT_UNHOLD, a->b, a->a, 0);
 		COVER("fault: a disk does not answer");
 		break;
-	case ACT_NR:
+	case ACT_UNHOLD:
 		disk_hold(disk_of(a->a, &n, &meta), false);
 		break;
 	case ACT_NET:
 		if (w.conn)
 			conn_block(w.conn, true);
-		add_pending(ACT_NR + 1, a->b, 0, 0);
+		add_pending(ACT_NET_ON, a->b, 0, 0);
 		break;
-	case ACT_NR + 1:
+	case ACT_NET_ON:
 		if (w.conn)
 			conn_block(w.conn, false);
+		break;
+	case ACT_STALL:
+		w.stall_seed = a->a;
+		n = a->a % 8 ? sec : pri;
+		disk_stall(n->meta, 1 + a->b % 4, a->b & 0x300 ? DMO_DATA_START * 8 : 0, on_stall);
+		break;
+	case ACT_STALLED:
+		stalled(a->a, a->b);
 		break;
 	case ACT_ALLOC:
 		nodes[a->a & 1].host->fails.atomic = a->b;
@@ -1154,6 +1208,7 @@ static void heal(void)
 		n->host->fails.nth = 0;
 		heal_disk(n->meta);
 		disk_hold(n->meta, false);
+		disk_stall(n->meta, 0, 0, NULL);
 		disk_set_latency(n->meta, 20, 0, 0);
 		for (v = 0; v < n->nr_volumes; v++) {
 			heal_disk(n->data[v]);
@@ -1408,8 +1463,8 @@ static void work(void)
 			}
 		}
 		sim_stop_at = w.start_step + at;
-		while (sim_run(sim_now + STUCK) == SIM_STOPPED)
-			;
+		if (sim_run(sim_now + STUCK) == SIM_STOPPED)
+			continue;	/* there is a new one */
 		if (sim_failed)
 			return;
 		if (best != U32_MAX) {

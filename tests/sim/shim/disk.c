@@ -29,7 +29,7 @@ struct request {
 	u64 start;
 	u32 nr;			/* sectors */
 	u32 op;
-	bool preflush, fua, sampled;
+	bool preflush, fua, sampled, stalled;
 	u64 flush_upto;
 	u32 nr_bufs;
 	struct sim_buf *bufs[MAX_BLOCKS];
@@ -49,6 +49,9 @@ struct sim_disk {
 	u64 errors;
 	u32 base_us, slow_percent, slow_ms;
 	bool hold;
+	u32 stall;		/* requests until the one that is kept back; 0: none is */
+	u64 stall_below;
+	void (*on_stall)(struct sim_disk *d);
 	disk_observer observer;
 	void *arg;
 	disk_backend backend;
@@ -517,8 +520,44 @@ void disk_hold(struct sim_disk *d, bool hold)
 	if (hold)
 		return;
 	list_for_each_entry(q, &d->inflight, node)
-		if (!q->event.index && !q->event.fn)
+		if (!q->stalled && !q->event.index && !q->event.fn)
 			schedule_request(d, q);
+}
+
+void disk_stall(struct sim_disk *d, u32 nth, u64 below, void (*fn)(struct sim_disk *d))
+{
+	struct request *q;
+
+	d->stall = nth;
+	d->stall_below = below;
+	d->on_stall = fn;
+	list_for_each_entry(q, &d->inflight, node) {
+		if (!q->stalled)
+			continue;
+		q->stalled = false;
+		if (!d->hold)
+			schedule_request(d, q);
+	}
+}
+
+bool disk_stalled(struct sim_disk *d)
+{
+	struct request *q;
+
+	list_for_each_entry(q, &d->inflight, node)
+		if (q->stalled)
+			return true;
+	return false;
+}
+
+/* Is @q the one that all others are to overtake? */
+static bool stalls(struct sim_disk *d, struct request *q)
+{
+	if (!d->stall || !(q->preflush || q->fua))
+		return false;
+	if (d->stall_below && (!q->nr || q->start >= d->stall_below))
+		return false;
+	return !--d->stall;
 }
 
 static void disk_submit(struct sim_disk *d, struct bio *bio)
@@ -543,6 +582,7 @@ static void disk_submit(struct sim_disk *d, struct bio *bio)
 	q->preflush = bio->bi_opf & REQ_PREFLUSH;
 	q->fua = bio->bi_opf & REQ_FUA;
 	q->sampled = false;
+	q->stalled = stalls(d, q);
 	q->flush_upto = d->log_seq;
 	if (q->start + q->nr > d->sectors || bio->bi_iter.bi_size % d->bdev.lbs)
 		sim_fail("I/O beyond the end of %s, or not whole sectors: %llu+%u", d->bdev.name,
@@ -556,7 +596,9 @@ static void disk_submit(struct sim_disk *d, struct bio *bio)
 	/* a disk may fetch the data at any time */
 	if (rng_next(&sim_sched) & 1)
 		sample(q);
-	if (!d->hold)
+	if (q->stalled)
+		d->on_stall(d);
+	else if (!d->hold)
 		schedule_request(d, q);
 }
 
@@ -637,6 +679,7 @@ void disk_power_cut(struct sim_disk *d, enum disk_survive how, struct sim_rng *r
 		d->cur[i] = d->durable[i];
 	}
 	d->hold = false;
+	d->stall = 0;
 }
 
 void disk_copy_from(struct sim_disk *d, struct sim_disk *from, enum disk_survive how,

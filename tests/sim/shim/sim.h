@@ -133,6 +133,12 @@ void disk_set_latency(struct sim_disk *d, u32 base_us, u32 slow_percent, u32 slo
 struct disk_faults *disk_faults(struct sim_disk *d);
 /** disk_hold - requests are taken but not completed while held */
 void disk_hold(struct sim_disk *d, bool hold);
+/** disk_stall - the @nth flush or FUA write from now on is taken but not completed, so that all others
+ * overtake it; @fn is told. @below: count only FUA writes in front of that sector; 0: all. What was
+ * stalled before goes on; @nth 0: that only
+ */
+void disk_stall(struct sim_disk *d, u32 nth, u64 below, void (*fn)(struct sim_disk *d));
+bool disk_stalled(struct sim_disk *d);
 void disk_observe(struct sim_disk *d, disk_observer fn, void *arg);
 void *disk_observer_arg(struct sim_disk *d);
 /** disk_power_cut - what was not flushed survives as @how says; in-flight requests are forgotten */
