@@ -112,6 +112,7 @@ site_primary() {
 		--tokens 3 --max 262144 --pause 2000 --discard 3 --zero 3 --fua 5 --flush 5 \
 		--mark "500,orderedctl switch $meta" --commit "400,orderedctl status $meta --dump | cut -f 21"
 	work_prefilled "history.$DMO_BOOT"
+	wait_stat 60 "$meta" link_state up
 	check "drain" orderedctl drain "$meta" --timeout 60
 	say "BASE"
 	sleep 1000
