@@ -184,6 +184,16 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 	return r;
 }
 
+/*
+ * Stripe locked: is the older chunk still the one that the walk is about? A merge, and whatever
+ * comes after it, changes the generation before it takes the lock of any stripe. Without this a
+ * slot could be moved to a list that the merge has done with, and would come back in a later chunk.
+ */
+static bool walk_holds(struct dmo_primary *p)
+{
+	return READ_ONCE(p->ship_gen) == p->ship.gen;
+}
+
 /* ---- slots ---- */
 
 /* Take unsent slots of the older chunk: pages, masks, addresses. Return: how many. */
@@ -201,7 +211,7 @@ static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 		if (list_empty_careful(&sp->unsent[old]))
 			continue;
 		spin_lock_irq(&sp->lock);
-		while (n < DMO_WIRE_MAX_DESC && !list_empty(&sp->unsent[old])) {
+		while (n < DMO_WIRE_MAX_DESC && walk_holds(p) && !list_empty(&sp->unsent[old])) {
 			s = list_first_entry(&sp->unsent[old], struct dmo_slot, list);
 			s->sent = true;
 			list_move_tail(&s->list, &sp->sent[old]);
@@ -295,7 +305,7 @@ static u32 choose_blocks(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u6
 
 	bitmap_zero(want, DMO_ZONE_BLOCKS);
 	spin_lock_irq(&sp->lock);
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && walk_holds(p); i++) {
 		if (!dmo_ref_test(v, parity, first + i) ||
 		    dmo_slot_find(st, sp, v->index, first + i, parity))
 			continue;

@@ -85,6 +85,7 @@ void __wrap_dmo_store_merge(struct dmo_store *st);
 void __wrap_dmo_store_merge(struct dmo_store *st)
 {
 	u8 new = dmo_cycle_active(&st->cycle), old = new ^ 1;
+	u32 i;
 
 	if (atomic64_read(&st->slots[old]) && atomic64_read(&st->slots[new]))
 		COVER("store: merge of slots with slots");
@@ -95,6 +96,9 @@ void __wrap_dmo_store_merge(struct dmo_store *st)
 	if (atomic64_read(&st->zeroes[old]))
 		COVER("store: merge of zeroes");
 	__real_dmo_store_merge(st);
+	for (i = 0; i < DMO_STRIPES; i++)
+		if (!list_empty(&st->stripes[i].sent[old]) || !list_empty(&st->stripes[i].unsent[old]))
+			sim_fail("a merge left slots of the older chunk behind");
 }
 
 void __real_dmo_store_resend(struct dmo_store *st);
