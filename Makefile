@@ -17,7 +17,8 @@ dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
 
 .DEFAULT_GOAL := all
 .PHONY: all module module-all module-debug tool install install-module install-tool install-dkms uninstall \
-	check check-unit check-kunit check-vm check-static check-fuzz check-sim check-images check-mutants check-long demo setup clean help
+	check check-unit check-kunit check-vm check-static check-fuzz check-sim check-images check-mutants check-long bench bench-quick bench-compare demo \
+	setup clean help
 
 help:
 	@echo 'make                 the module for KDIR ($(KDIR)) and orderedctl'
@@ -31,6 +32,9 @@ help:
 	@echo '                     T=NAME selects, KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
 	@echo 'make check-mutants   the product broken on purpose, one thing at a time: is it noticed? (T=NAME)'
 	@echo 'make check-long      all of these with larger numbers'
+	@echo 'make bench           measure, and draw plots: Documentation/performance.md (T=NAME selects)'
+	@echo 'make bench-quick     some of it with small numbers, some minutes'
+	@echo 'make bench-compare   OLD=FILE NEW=FILE: what changed by more than 1 % between two results (JSON)'
 	@echo 'make demo            a database on two emulated sites, one of which loses its power'
 	@echo 'make clean           remove what was built (the kernels in the cache stay)'
 
@@ -85,6 +89,15 @@ check-static check-unit check-kunit check-fuzz check-sim check-images check-vm c
 	@tests/run.sh $*
 check-long:
 	@LONG=1 tests/run.sh static unit kunit fuzz sim images vm mutants
+
+bench:
+	@scripts/setup.sh bench
+	@tests/bench/run.sh all
+bench-quick:
+	@tests/bench/run.sh quick
+bench-compare:
+	@test -n "$(OLD)" -a -n "$(NEW)" || { echo 'make bench-compare OLD=FILE NEW=FILE'; exit 2; }
+	@tests/bench/compare.sh "$(OLD)" "$(NEW)"
 
 demo:
 	@scripts/setup.sh demo

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh [demo]: install what building and testing need on a Debian 12 machine; "demo" adds what
-# `make demo` needs. Does nothing, quickly, when everything is there.
+# setup.sh [demo|bench]: install what building and testing need on a Debian 12 machine; "demo" adds what
+# `make demo` needs, "bench" what `make bench` does. Does nothing, quickly, when everything is there.
 
 set -euo pipefail
 
@@ -22,6 +22,7 @@ packages=(
 	btrfs-progs cryptsetup-bin fdisk kpartx lvm2 mdadm sqlite3 thin-provisioning-tools
 )
 [ "${1:-}" != demo ] || packages+=(postgresql-15)
+[ "${1:-}" != bench ] || packages+=(gnuplot-nox)
 
 missing=()
 for p in "${packages[@]}"; do

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh all|quick: run the benches of tests/bench/vm/, one after the other, print a table and write build/bench/all.json or
+# quick.json and, of all, plots. `quick` takes those whose header says "Quick: yes", with small numbers. T=GLOB selects.
+#
+# A bench is a scenario (scripts/scenario.sh says what its header may hold); besides:
+#   # Measures: what, a sentence               # Quick: yes
+#   # Time: virtual (default; instructions counted, repeatable) or real (the host's clock: noisy)
+#   # Needs: PROGRAM:PACKAGE or module/NAME:PACKAGE ...
+#   # Plot: NAME|lines or bars|title|x axis|y axis
+# Documentation/performance.md says what the figures mean.
+
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$top"
+mode=${1:-}
+case $mode in
+all) long=1 ;;
+quick) long=0 ;;
+*) sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+export LC_ALL=C SCENARIOS=tests/bench/vm LONG=$long SEED=${SEED:-1}
+out=build/bench
+mkdir -p "$out" build/logs
+
+die() { echo "bench: $*" >&2; exit 1; }
+header() { sed -n '/^[^#]/q; /^$/q; s/^# '"$2"': *//p' "$SCENARIOS/$1.sh"; }
+
+# have PROGRAM:PACKAGE...: all there, or the end.
+have() {
+	local need what kernel; kernel=$(scripts/kernels.sh version 6.1)
+
+	for need in "$@"; do
+		what=${need%%:*}
+		case $what in
+		module/*) modinfo -k "$kernel" "${what#module/}" > /dev/null 2>&1 && continue ;;
+		*) type -P "$what" > /dev/null && continue ;;
+		esac
+		die "there is no $what; it is in the package ${need#*:}: apt-get install ${need#*:}, or scripts/setup.sh bench"
+	done
+}
+
+# A machine that has other things to do, for what is measured in real time.
+load() { cut -d' ' -f1 /proc/loadavg; }
+loaded() { awk -v l="$1" 'BEGIN { exit !(l > 0.5) }'; }
+
+benches=()
+for f in "$SCENARIOS"/*.sh; do
+	name=$(basename "$f" .sh)
+	# shellcheck disable=SC2053 # T is a pattern
+	[ -z "${T:-}" ] || [[ $name == $T || $name == bench-$T ]] || continue
+	[ "$mode" = all ] || [ "$(header "$name" Quick)" = yes ] || continue
+	benches+=("$name")
+done
+[ ${#benches[@]} -gt 0 ] || die "there is no bench ${T:-}"
+
+have qemu-system-x86_64:qemu-system-x86 jq:jq
+[ "$mode" = quick ] || have gnuplot:gnuplot-nox
+for name in "${benches[@]}"; do
+	# shellcheck disable=SC2046 # words
+	have $(header "$name" Needs)
+done
+scripts/build-module.sh 6.1 > "$out/build.log" 2>&1 || die "the module doesn't build, see $out/build.log"
+make -s -C userspace >> "$out/build.log" 2>&1 || die "orderedctl doesn't build, see $out/build.log"
+make -s -C tests/vm/lib >> "$out/build.log" 2>&1 || die "the scenarios' programs don't build, see $out/build.log"
+make -s -C tests/bench >> "$out/build.log" 2>&1 || die "the load program doesn't build, see $out/build.log"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+: > "$work/benches"; : > "$work/figures"; : > "$work/points"
+
+# run_bench NAME: its figures into $work, and a line of how it went.
+run_bench() {
+	local name=$1 start=$SECONDS box=build/logs/$1-6.1 time before why='' ok=true note='' m; time=$(header "$1" Time)
+
+	before=$(load)
+	if [ "$time" = real ] && loaded "$before"; then
+		note="the machine had other things to do: load $before"
+	fi
+	rm -rf "$box"
+	why=$(scripts/scenario.sh "$name" 6.1 2>&1) || ok=false
+	for m in vm a b; do
+		[ ! -e "$box/$m/figures" ] || awk -v b="$name" -v t="${time:-virtual}" '{ print b "\t" t "\t" $0 }' "$box/$m/figures" >> "$work/figures"
+		[ ! -e "$box/$m/points" ] || awk -v b="$name" '{ print b "\t" $0 }' "$box/$m/points" >> "$work/points"
+	done
+	if [ $ok = true ]; then
+		why=''
+		echo "done $name ($((SECONDS - start)) s)${note:+: $note}"
+	else
+		why=$(tail -n 1 <<< "$why" | tr -d '\r')
+		echo "FAILED $name ($((SECONDS - start)) s): $why, logs in $box"
+	fi
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$ok" "$((SECONDS - start))" "${time:-virtual}" "$before" "$note" "$why" >> "$work/benches"
+	header "$name" Plot | sed "s/^/$name|/" >> "$work/plots"
+}
+
+for name in "${benches[@]}"; do
+	run_bench "$name"
+done
+
+# lines FILE: its lines as a JSON array of arrays of words.
+lines() { jq -Rn '[inputs | split("\t")]' "$1"; }
+touch "$work/plots"
+jq -n --argjson b "$(lines "$work/benches")" --argjson f "$(lines "$work/figures")" --argjson p "$(lines "$work/points")" \
+	--argjson l "$(jq -Rn '[inputs | split("|")]' "$work/plots")" \
+	--arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" --arg date "$(date -u +%FT%TZ)" --arg mode "$mode" \
+	--arg kernel "$(scripts/kernels.sh version 6.1)" --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+	--arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/QEMU emulator version //p')" --argjson cpus "$(nproc)" '
+	def num: if . == "" then null else tonumber end;
+	{ format: 1, mode: $mode, commit: $commit, date: $date, kernel: $kernel, qemu: $qemu, host: { cpu: $cpu, cpus: $cpus },
+	  benches: [$b[] | { name: .[0], ok: (.[1] == "true"), seconds: (.[2] | num), time: .[3], load_before: (.[4] | num),
+			     note: .[5], why: .[6] }],
+	  figures: [$f[] | { bench: .[0], time: .[1], name: .[2], value: (.[3] | num), unit: .[4], bar: .[5], limit: (.[6] // "" | num) }
+		    | .met = (if .bar == "max" then .value <= .limit elif .bar == "min" then .value >= .limit else null end)],
+	  plots: [$l[] | { bench: .[0], name: .[1], style: .[2], title: .[3], x: .[4], y: .[5] }],
+	  points: [$p[] | { bench: .[0], plot: .[1], series: .[2], x: .[3], y: (.[4] | num) }] }' > "$out/$mode.json"
+
+tests/bench/table.sh "$out/$mode.json" | tee "$out/$mode.txt"
+[ "$mode" = quick ] || tests/bench/plot.sh "$out/$mode.json" "$out/plots"
+echo "results in $out/$mode.json"
+jq -e 'all(.benches[]; .ok)' "$out/$mode.json" > /dev/null
