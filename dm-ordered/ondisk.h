@@ -92,9 +92,7 @@ struct dmo_disk_super {			/* DMO_SB_BYTES */
 	__le64 journal_blocks;
 	__le64 gen_current;		/* generation id, random, 0: has no data yet */
 	__le64 gen_history[DMO_GEN_HISTORY]; /* newest first, 0: none */
-	__le64 copy_id;			/* secondary: primary's activation whose direct
-					 * copy is under way, 0: none
-					 */
+	__le64 copy_id;			/* secondary: direct copy whose end is not restored, 0: none */
 	__le32 cycle_ms;
 	__le32 budget_mib;
 	__le32 link_timeout_ms;

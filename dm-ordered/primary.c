@@ -168,8 +168,9 @@ static void merge_older(struct dmo_primary *p, const char *why)
 
 static void complete_older(struct dmo_primary *p)
 {
-	bool finished;
+	u64 copy_id = get_random_u64() | 1;
 	struct dmo_cut cut;
+	bool finished;
 
 	dmo_store_release(p->store);
 	spin_lock_irq(&p->lock);
@@ -183,6 +184,11 @@ static void complete_older(struct dmo_primary *p)
 		p->peer_flags &= ~DMO_SBF_INCONSISTENT;
 		p->rel = DMO_REL_SAME;
 	}
+	/*
+	 * What it held is forgotten here. A peer that says it is in the midst of a copy up to here
+	 * has lost it.
+	 */
+	p->copy_id = copy_id;
 	step_older(p, DMO_CHUNK_EV_RELEASED);
 	p->full = false;
 	spin_unlock_irq(&p->lock);
@@ -277,7 +283,7 @@ static bool peer_fits(struct dmo_primary *p)
 	if (!p->based)
 		return p->full || p->rel == DMO_REL_EQUAL;
 	if (p->peer_flags & DMO_SBF_INCONSISTENT)
-		return p->peer_copy_id == p->activation;
+		return p->peer_copy_id == p->copy_id;
 	return p->rel == DMO_REL_SAME && (!dmo_cut_cmp(p->peer_complete, p->complete) ||
 					  !dmo_cut_cmp(p->peer_complete, p->last_cut_sent));
 }
@@ -416,7 +422,7 @@ static void begin_direct(struct dmo_primary *p, const char *why)
 	p->direct_since = jiffies;
 	spin_unlock_irq(&p->lock);
 	p->ops->event(p->owner, DMO_EVENT_INCONSISTENT, p->complete, -1, why);
-	p->ops->post(p->owner, DMO_FRAME_DIRECT_BEGIN, (struct dmo_cut){}, p->activation);
+	p->ops->post(p->owner, DMO_FRAME_DIRECT_BEGIN, (struct dmo_cut){}, p->copy_id);
 }
 
 static void end_pass(struct dmo_primary *p)
@@ -598,7 +604,7 @@ static void got_synced(struct dmo_primary *p, u64 arg)
 static void got_direct_ready(struct dmo_primary *p, u64 copy)
 {
 	lockdep_assert_held(&p->lock);
-	if (p->direct != DMO_DIRECT_BEGIN || copy != p->activation)
+	if (p->direct != DMO_DIRECT_BEGIN || copy != p->copy_id)
 		return;
 	p->direct = DMO_DIRECT_RUN;
 	p->direct_since = jiffies;
@@ -695,7 +701,7 @@ void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h)
 {
 	spin_lock_irq(&p->lock);
 	h->epoch = p->epoch;
-	h->copy_id = p->activation;
+	h->copy_id = p->copy_id;
 	if (p->full && !p->based)
 		h->flags |= DMO_HELLOF_FULL_COPY;
 	if (!p->full && !p->based)
@@ -867,7 +873,7 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->owner = owner;
 	p->full = !(m->sb.flags & DMO_SBF_ASSUME_EQUAL);
 	p->cycle_ms = m->sb.cycle_ms;
-	p->activation = get_random_u64() | 1;
+	p->copy_id = get_random_u64() | 1;
 	p->cut = m->st.newest;
 	p->last_switch = jiffies;
 	init_rwsem(&p->active_sem);

@@ -80,7 +80,7 @@ struct dmo_primary {
 	struct task_struct *thread;
 	wait_queue_head_t wait;
 	unsigned long flags;		/* DMO_PF_*, atomic */
-	u64 activation;			/* random; names a direct copy of this activation */
+	u64 copy_id;			/* random; names the direct copy until the next COMPLETE */
 	atomic64_t traced;		/* events, while somebody traces */
 
 	struct rw_semaphore active_sem;
@@ -115,7 +115,7 @@ struct dmo_primary {
 	struct dmo_cut peer_complete, peer_committed;
 	/*
 	 * What is tracked holds against one peer's state only: one that stands at @complete or
-	 * @last_cut_sent, or is in the middle of this activation's direct copy.
+	 * @last_cut_sent, or is in the middle of the direct copy @copy_id.
 	 */
 	bool based;
 	bool full;			/* began with, or fell back to, all references */

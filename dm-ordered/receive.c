@@ -218,7 +218,7 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 		      const struct dmo_last *l, char *why)
 {
 	struct dmo_journal *j = &s->j;
-	bool end = l->flags & DMO_LASTF_END_OF_COPY;
+	bool end = l->flags & DMO_LASTF_END_OF_COPY, needs_copy = dmo_sec_needs_copy(s);
 
 	if (dmo_cut_cmp(h->tag, j->complete) <= 0)
 		return dmo_refuse(why, -EPROTO,
@@ -230,10 +230,10 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 				  "LAST: totals are %llu frames, %llu descriptors, checksum 0x%08x, received were %llu, %llu, 0x%08x",
 				  l->total_records, l->total_desc, l->total_csum,
 				  j->open_records, j->open_desc, j->open_csum);
-	if (s->inconsistent && !end)
+	if (needs_copy && !end)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: the data here is INCONSISTENT, which only the end of a full copy ends");
-	if (s->inconsistent && !s->direct_ready)
+	if (needs_copy && !s->direct_ready)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: end of a copy that was not begun on this link");
 	if (end && s->unsynced)
@@ -242,16 +242,17 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	return 0;
 }
 
-/* The boundary is there, durably; so the data is a point in time again. */
+/*
+ * The boundary is there, durably. What was written directly is of many points in time; the data
+ * devices come to one when this chunk is restored, and are INCONSISTENT until then.
+ */
 static int end_of_copy(struct dmo_secondary *s, struct dmo_cut tag)
 {
-	bool was = s->inconsistent;
-	int rc = dmo_sec_set_inconsistent(s, false, 0, true);
-
-	if (rc)
-		return rc;
-	if (was)
-		s->ops->event(s->owner, DMO_EVENT_CONSISTENT, tag, -1, NULL);
+	if (!s->inconsistent)
+		return dmo_sec_set_inconsistent(s, false, 0, true);
+	/* the generation came with DIRECT_BEGIN */
+	if (dmo_sec_needs_copy(s))
+		dmo_sec_copy_ended(s, tag);
 	return 0;
 }
 
@@ -359,7 +360,7 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 	if (rc)
 		return rc;
 	mutex_lock(&s->m->lock);
-	same = s->inconsistent && s->m->sb.copy_id == h->arg;
+	same = dmo_sec_needs_copy(s) && s->m->sb.copy_id == h->arg;
 	mutex_unlock(&s->m->lock);
 	if (!same) {
 		rc = empty_ring(s, why);
@@ -379,7 +380,7 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 
 static int check_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
 {
-	if (!s->direct_ready || !s->inconsistent)
+	if (!s->direct_ready || !dmo_sec_needs_copy(s))
 		return dmo_refuse(why, -EPROTO, "%s outside of direct mode",
 				  dmo_frame_name(h->type));
 	if (h->type == DMO_FRAME_DIRECT && s->j.open_records)

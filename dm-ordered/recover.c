@@ -17,9 +17,9 @@
  * one, activation fails, with nothing written, rather than to take the ring for
  * shorter than it is.
  *
- * Then the superblock is made to agree, with the ring durable by then:
- *   a complete chunk with END_OF_COPY, but a copy still under way: the crash
- *     came between the two. The copy is at its end.
+ * Then the superblock and the ring are held against each other, with the ring durable by then:
+ *   a complete chunk with END_OF_COPY, and a copy under way: it is at its end.
+ *     INCONSISTENT goes when that chunk is restored.
  *   a tag known as committed, but neither restored nor in the ring: damage.
  *     The devices may have parts of that chunk; INCONSISTENT.
  */
@@ -49,7 +49,7 @@ struct scan {
 	u32 nr;			/* blocks in the window from @start on */
 	int error;		/* blocks from @error_pos on can't be read */
 	u64 error_pos;
-	bool copy_ended;
+	struct dmo_cut copy_end;	/* of the newest chunk that ends a copy */
 };
 
 /* @nr blocks at ring position @pos, or NULL if they can't be read. */
@@ -197,7 +197,7 @@ static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
 		b->last_seq = c->end_seq - 1;
 		b->committed = dmo_cut_cmp(c->tag, committed) <= 0;
 		if (c->flags & DMO_LASTF_END_OF_COPY)
-			sc->copy_ended = true;
+			sc->copy_end = c->tag;
 		list_add_tail(&b->node, &j->boundaries);
 	}
 	return 0;
@@ -243,9 +243,9 @@ static int agree(struct scan *sc, struct dmo_cut committed, char *why)
 		      s->m->bdev, committed.epoch, committed.n, complete.epoch, complete.n,
 		      sc->js.why);
 		rc = dmo_sec_set_inconsistent(s, true, 0, false);
-	} else if (s->inconsistent && s->m->sb.copy_id && sc->copy_ended) {
+	} else if (s->inconsistent && s->m->sb.copy_id && !dmo_cut_is_zero(sc->copy_end)) {
 		DMINFO("%pg: the direct copy had come to its end", s->m->bdev);
-		rc = dmo_sec_set_inconsistent(s, false, 0, false);
+		dmo_sec_copy_ended(s, sc->copy_end);
 	}
 	if (rc)
 		strscpy(why, s->m->why, DMO_REASON_LEN);

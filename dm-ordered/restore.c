@@ -4,6 +4,7 @@
  *
  *   write the blocks, in the order of the records
  *   wait, flush every data device written
+ *   superblock: no longer INCONSISTENT, if the chunk is the end of a copy
  *   state block: tail, restored cut (flushed before, FUA)
  *   the ring's space is free; RESTORED
  *
@@ -64,6 +65,9 @@ static int settle(struct dmo_secondary *s, struct dmo_boundary *upto)
 	struct dmo_cut tag = upto->tag;
 	int rc = dmo_writer_flush(&s->restore);
 
+	/* before the tail: recovery knows by the chunk that a copy has come to its end */
+	if (!rc)
+		rc = dmo_sec_copy_restored(s, tag);
 	if (rc)
 		return rc;
 	rc = dmo_journal_release(&s->j, upto);

@@ -46,9 +46,43 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 	if (!rc) {
 		spin_lock(&s->lock);
 		s->inconsistent = on;
+		s->copy_end = (struct dmo_cut) { };
 		spin_unlock(&s->lock);
 	}
 	mutex_unlock(&s->m->lock);
+	return rc;
+}
+
+void dmo_sec_copy_ended(struct dmo_secondary *s, struct dmo_cut tag)
+{
+	spin_lock(&s->lock);
+	s->copy_end = tag;
+	spin_unlock(&s->lock);
+}
+
+bool dmo_sec_needs_copy(struct dmo_secondary *s)
+{
+	bool needs;
+
+	spin_lock(&s->lock);
+	needs = s->inconsistent && dmo_cut_is_zero(s->copy_end);
+	spin_unlock(&s->lock);
+	return needs;
+}
+
+int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto)
+{
+	bool restored;
+	int rc;
+
+	spin_lock(&s->lock);
+	restored = !dmo_cut_is_zero(s->copy_end) && dmo_cut_cmp(s->copy_end, upto) <= 0;
+	spin_unlock(&s->lock);
+	if (!restored)
+		return 0;
+	rc = dmo_sec_set_inconsistent(s, false, 0, false);
+	if (!rc)
+		s->ops->event(s->owner, DMO_EVENT_CONSISTENT, upto, -1, NULL);
 	return rc;
 }
 
@@ -265,8 +299,12 @@ void dmo_secondary_gate(struct dmo_secondary *s, bool closed)
 void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h)
 {
 	mutex_lock(&s->m->lock);
-	h->flags = s->m->sb.flags & (DMO_SBF_INCONSISTENT | DMO_SBF_ASSUME_EQUAL);
-	h->copy_id = s->m->sb.copy_id;
+	h->flags = s->m->sb.flags & DMO_SBF_ASSUME_EQUAL;
+	/* to the primary a copy is over when its end is complete here */
+	if (dmo_sec_needs_copy(s)) {
+		h->flags |= DMO_SBF_INCONSISTENT;
+		h->copy_id = s->m->sb.copy_id;
+	}
 	mutex_unlock(&s->m->lock);
 	dmo_journal_cuts(&s->j, &h->complete, &h->committed, &h->restored);
 	spin_lock(&s->lock);
@@ -408,15 +446,24 @@ int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why)
 	return dmo_journal_empty(&s->j) ? 0 : rc;
 }
 
+int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why)
+{
+	if (force || !dmo_sec_needs_copy(s))
+		return 0;
+	return dmo_refuse(why, -EUCLEAN,
+			  "the data is INCONSISTENT, no point in time: finish a full copy, or force the promotion");
+}
+
 static int may_finish(struct dmo_secondary *s, bool force, char *why)
 {
 	char text[DMO_REASON_LEN];
+	int rc;
 
 	if (dmo_meta_failed(s->m))
 		return dmo_sec_meta_error(s, why);
-	if (s->inconsistent && !force)
-		return dmo_refuse(why, -EUCLEAN,
-				  "the data is INCONSISTENT, no point in time: finish a full copy, or force the promotion");
+	rc = dmo_secondary_may_promote(s, force, why);
+	if (rc)
+		return rc;
 	/* nothing is done unless all of it can be */
 	if (!restore_stuck(s, s->attempts, text) || s->damaged)
 		return 0;
@@ -469,12 +516,14 @@ int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cu
 
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 {
+	bool needs_copy = dmo_sec_needs_copy(s);
+
 	memset(st, 0, sizeof(*st));
 	dmo_journal_status(&s->j, st);
 	st->mem_used = atomic64_read(&s->mem_used);
 	spin_lock(&s->lock);
 	st->inconsistent = s->inconsistent;
-	st->direct = s->direct_ready && s->inconsistent;
+	st->direct = s->direct_ready && needs_copy;
 	st->block_since = s->block_since;
 	if (s->failing || s->damaged) {
 		st->block = DMO_BLOCK_RESTORE_ERROR;

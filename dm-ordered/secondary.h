@@ -76,6 +76,9 @@ void dmo_secondary_link_down(struct dmo_secondary *s);
 int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 			const struct dmo_frame_hdr *h, const void *payload, char *why);
 
+/** dmo_secondary_may_promote - -EUCLEAN with a text if a copy is needed first, unless @force */
+int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
+
 /**
  * dmo_secondary_finish - promotion: commit the newest boundary durably, restore all of it,
  * drop the rest

@@ -48,6 +48,11 @@ struct dmo_secondary {
 	bool damaged;			/* sticky: the ring does not give what it should */
 	bool full;			/* the receive thread waits for room */
 	bool inconsistent;		/* as in the superblock */
+	/*
+	 * @inconsistent, but the chunk that ends the copy is complete, with this tag: the data is a
+	 * point in time when that is restored. Zero: a copy is needed.
+	 */
+	struct dmo_cut copy_end;
 	bool direct_ready;		/* direct mode begun on this link */
 	unsigned long block_since;	/* jiffies, of failing, damaged or full */
 	char why[DMO_REASON_LEN];	/* of failing or damaged */
@@ -85,6 +90,12 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why);
 
 /* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
 int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
+/* INCONSISTENT, and the chunk that ends the copy is complete, with @tag. */
+void dmo_sec_copy_ended(struct dmo_secondary *s, struct dmo_cut tag);
+/* INCONSISTENT, and not even a restore of all that is complete would end that? */
+bool dmo_sec_needs_copy(struct dmo_secondary *s);
+/* All up to @upto is restored, durably: clear INCONSISTENT if that was the end of a copy. */
+int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto);
 
 /*
  * RESTORED never goes out before COMMITTED of the same cut, but the restore worker may be done

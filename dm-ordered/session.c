@@ -779,6 +779,9 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	r = check_ready(s, why);
 	if (!r)
 		r = check_closed(s, why);
+	/* a copy under way is not to lose its link over what will be refused */
+	if (!r)
+		r = dmo_secondary_may_promote(s->sec, force, why);
 	if (r)
 		return r;
 	end_link(s, "this side was promoted");

@@ -103,7 +103,7 @@ struct dmo_wire_hello {			/* payload of HELLO, then nr_volumes entries */
 	__le64 epoch;
 	__le64 gen_current;
 	__le64 gen_history[DMO_GEN_HISTORY];
-	__le64 copy_id;			/* secondary: copy under way; primary: its activation id */
+	__le64 copy_id;			/* secondary: copy under way; primary: the next one's */
 	struct dmo_disk_cut complete;	/* secondary: highest boundary */
 	struct dmo_disk_cut committed;
 	struct dmo_disk_cut restored;

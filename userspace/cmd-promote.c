@@ -34,7 +34,9 @@ static int preflight(const struct ord_session *s, const struct dm_volumes *all, 
 	unsigned int i;
 	int rc = 0;
 
-	if (s->flags & DMO_F_INCONSISTENT && !force) {
+	/* with more complete than restored the end of the copy may be among it; the kernel knows */
+	if (s->flags & DMO_F_INCONSISTENT && !force &&
+	    !ord_cut_cmp(s->cut_complete, s->cut_restored)) {
 		ord_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
 			lookup_name(s));
 		rc = -1;

@@ -344,7 +344,7 @@ static struct {
 	bool bad_desc;		/* an accepted record speaks of blocks that there are not */
 	bool bad_tag;		/* a chunk that is not above what is restored */
 	bool unread;		/* what decides can't be read: the end is not known */
-	bool copy_ended;
+	bool copy_ended, end_restorable;	/* the newest such chunk is committed */
 	u64 good_seq, max_seq;
 } m;
 
@@ -526,6 +526,8 @@ out:
 			m.bad_tag = true;
 		m.complete = m.chunks[j].tag;
 		m.copy_ended |= m.chunks[j].flags & 1;
+		if (m.chunks[j].flags & 1)
+			m.end_restorable = cmp(m.complete, committed) <= 0;
 		if (cmp(m.complete, committed) <= 0) {
 			m.to_restore = j + 1;
 			m.restorable = m.complete;
@@ -620,7 +622,8 @@ static void settle(void)
 	must(node_settle(&node, 20 * SIM_SEC), "the restore does not end: %s %s", sim_why, error);
 }
 
-static void check_status(const char *when, bool consistent)
+/* @late: INCONSISTENT ends with a restore that may be done by now */
+static void check_status(const char *when, bool consistent, bool late)
 {
 	struct dmo_session_status st;
 
@@ -631,7 +634,7 @@ static void check_status(const char *when, bool consistent)
 	must(st.sec.committed.epoch == m.restorable.epoch && st.sec.committed.n == m.restorable.n,
 	     "%s: committed %llu.%llu, wanted %llu.%llu", when, st.sec.committed.epoch,
 	     st.sec.committed.n, m.restorable.epoch, m.restorable.n);
-	must(!(st.flags & DMO_F_INCONSISTENT) == consistent, "%s: flags 0x%x: %s %s", when, st.flags,
+	must(late || !(st.flags & DMO_F_INCONSISTENT) == consistent, "%s: flags 0x%x: %s %s", when, st.flags,
 	     st.why, error);
 }
 
@@ -793,9 +796,9 @@ static void compare_but(u32 c)
 	compare("damaged");
 }
 
-static void finish(const struct head *h, bool consistent)
+static void finish(const struct head *h, bool promotable)
 {
-	struct node_promotion pr = { .force = !consistent };
+	struct node_promotion pr = { .force = !promotable };
 	struct dmo_session_status st;
 	int bad = -1, rc;
 
@@ -839,7 +842,7 @@ static void run(const struct head *h, u32 tail)
 {
 	struct cut restored = { h->restored ? 1 : 0, h->restored };
 	struct cut committed = { h->committed ? 1 : 0, h->committed };
-	bool consistent = h->how & HEAD_CONSISTENT && !(h->how & HEAD_COPY);
+	bool consistent = h->how & HEAD_CONSISTENT && !(h->how & HEAD_COPY), ended;
 	int rc;
 
 	scan(tail, h->first == 255 ? ~0ull - 20 : 1000, 0xabcd, restored, committed);
@@ -872,19 +875,21 @@ static void run(const struct head *h, u32 tail)
 		node.host->fails.nth = 0;
 		power_cut(h);
 	}
+	ended = h->how & HEAD_COPY && m.copy_ended && cmp(m.committed, m.complete) <= 0;
 	if (cmp(m.committed, m.complete) > 0)
 		consistent = false;
-	else if (h->how & HEAD_COPY && m.copy_ended)
-		consistent = true;
+	else if (ended)
+		consistent = m.end_restorable;
 	rc = start();
 	if ((h->crash || h->nth) && rightly_refused(h, rc))
 		return;
 	must(!rc, "refused: %d %s", rc, error);
 	must(consistent || h->crash || h->nth || !(h->how & HEAD_CONSISTENT) || h->how & HEAD_COPY || error[0],
 	     "damage without a word");
-	check_status("recovered", consistent);
+	check_status("recovered", consistent, ended && consistent);
 	if (!(h->survive & 4)) {
 		settle();
+		check_status("restored", consistent, false);
 		model_apply(0, m.to_restore);
 		compare("restored");
 		power_cut(h);
@@ -892,7 +897,7 @@ static void run(const struct head *h, u32 tail)
 		if (rightly_refused(h, rc))
 			return;
 		must(!rc, "refused the second time: %d %s", rc, error);
-		check_status("again", consistent);
+		check_status("again", consistent, false);
 		settle();
 	} else {
 		power_cut(h);
@@ -900,12 +905,13 @@ static void run(const struct head *h, u32 tail)
 		if (rightly_refused(h, rc))
 			return;
 		must(!rc, "refused the second time: %d %s", rc, error);
-		check_status("again", consistent);
+		check_status("again", consistent, ended && consistent);
 		settle();
+		check_status("restored", consistent, false);
 		model_apply(0, m.to_restore);
 	}
 	compare("again");
-	finish(h, consistent);
+	finish(h, consistent || ended);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

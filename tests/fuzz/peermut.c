@@ -85,11 +85,11 @@ static void simple(u16 type, struct dmo_cut tag, u64 arg)
 /* -- the model of a secondary -------------------------------------------------- */
 
 struct op { u32 v, n; u64 block; u8 mask; bool zero; u8 *data; struct op *next; };
-struct chunk { struct dmo_cut tag; struct op *ops, *last; struct chunk *next; };
+struct chunk { struct dmo_cut tag; bool end; struct op *ops, *last; struct chunk *next; };
 
 static struct {
 	struct dmo_cut complete, committed;
-	bool inconsistent, assume;
+	bool inconsistent, copy_ended, assume;
 	u64 copy_id, gen, history[16];
 	struct chunk *chunks;		/* complete, not committed, oldest first */
 	u8 *block[NR_VOLS][VOL_BLOCKS];
@@ -167,6 +167,10 @@ static void commit(struct dmo_cut tag)
 		m.chunks = c->next;
 		apply(c);
 		m.committed = c->tag;
+		if (c->end) {
+			m.inconsistent = m.copy_ended = false;
+			m.copy_id = 0;
+		}
 		free(c);
 	}
 }
@@ -186,7 +190,7 @@ static void adopt(void)
 	m.assume = false;
 }
 
-static void on_last(struct dmo_cut tag)
+static struct chunk *on_last(struct dmo_cut tag)
 {
 	struct chunk *c = calloc(1, sizeof(*c)), **end = &m.chunks;
 
@@ -199,6 +203,13 @@ static void on_last(struct dmo_cut tag)
 	*end = c;
 	m.complete = tag;
 	nr_lasts++;
+	return c;
+}
+
+/* INCONSISTENT, and the end of the copy is not there. */
+static bool needs_copy(void)
+{
+	return m.inconsistent && !m.copy_ended;
 }
 
 /* Data of a frame good by its own checksums? Then its operations go to @c. */
@@ -251,14 +262,12 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		    get_le(payload + 24, 8) != m.records || get_le(payload + 32, 8) != m.descs ||
 		    get_le(payload + 40, 4) != m.csum)
 			return false;
-		if ((m.inconsistent && (!end || !m.direct)) || (end && m.unsynced))
+		if ((needs_copy() && (!end || !m.direct)) || (end && m.unsynced))
 			return false;
-		on_last(tag);
-		if (end) {
-			m.inconsistent = false;
-			m.copy_id = 0;
+		on_last(tag)->end = needs_copy();
+		if (end && !m.inconsistent)
 			adopt();
-		}
+		m.copy_ended = m.inconsistent;
 		return true;
 	case DMO_FRAME_DROP:
 		return true;
@@ -271,7 +280,7 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		if (!arg)
 			return false;
 		drop_open();
-		if (!m.inconsistent || m.copy_id != arg) {
+		if (!needs_copy() || m.copy_id != arg) {
 			commit(m.complete);
 			m.inconsistent = true;
 			m.copy_id = arg;
@@ -281,7 +290,7 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		nr_direct++;
 		return true;
 	case DMO_FRAME_DIRECT:
-		if (!m.direct || !m.inconsistent || m.records ||
+		if (!m.direct || !needs_copy() || m.records ||
 		    !descs_good(payload, plen / 24, dlen, vols, NR_VOLS) || !data)
 			return false;
 		{
@@ -294,7 +303,7 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		m.unsynced = true;
 		return true;
 	case DMO_FRAME_SYNC:
-		if (!m.direct || !m.inconsistent)
+		if (!m.direct || !needs_copy())
 			return false;
 		m.unsynced = false;
 		return true;

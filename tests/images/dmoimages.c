@@ -76,7 +76,7 @@ static uint64_t hash2(uint64_t a, uint64_t b)
 struct seen {
 	uint64_t hash;
 	struct cut complete, committed, restored;
-	bool inconsistent;
+	bool inconsistent, refused;	/* before and after the restore */
 };
 
 static struct seen *table;
@@ -118,11 +118,11 @@ static struct sums *sums, *mine;
 /* ---- one image ---- */
 
 /*
- * What the primary had been told. @direct: a direct copy has begun, and its end was not told; @mixed: has
- * ever begun, behind the cut @before. When it has ended the data is that of the cut at its end, once that is
- * committed, and of no cut before.
+ * What the primary had been told. @direct: a direct copy has begun, and not that it has ended. @mixed:
+ * has begun, and not that its @end is restored. At the end there is a point in time to be promoted at, and
+ * when that is restored INCONSISTENT is over.
  */
-struct floor { struct cut complete, committed, before; bool direct, mixed; };
+struct floor { struct cut complete, committed, end; bool direct, mixed; };
 
 struct image {
 	char name[64];
@@ -163,8 +163,10 @@ static void check_floor(struct image *im, const struct seen *s)
 {
 	not_below(im, "the newest boundary", s->complete, im->floor.complete);
 	not_below(im, "the committed cut", s->committed, im->floor.committed);
-	if (s->inconsistent && !im->floor.direct)
+	if (s->inconsistent && !im->floor.mixed)
 		wrong(im, "INCONSISTENT after recovery, but no direct copy had begun");
+	if (s->refused && !im->floor.direct)
+		wrong(im, "promotion was refused, but the primary had been told that the copy was at its end");
 }
 
 static void check_content(struct image *im, struct cut cut)
@@ -212,19 +214,20 @@ static bool on_stage(void *arg, const struct outcome *o)
 	case STAGE_RESTORED:
 		im->restored_at = im->trace->nr_ev;
 		im->found.restored = o->restored;
-		if (o->inconsistent != im->found.inconsistent)
+		if (o->inconsistent && !im->found.inconsistent)
 			wrong(im, "INCONSISTENT after the restore, but not before: %s", o->why);
+		if (o->inconsistent && !im->floor.direct && cut_cmp(o->committed, im->floor.end) >= 0)
+			wrong(im, "INCONSISTENT, but the end of the copy is committed and restored: %s", o->why);
 		if (cut_cmp(o->complete, im->found.complete) || cut_cmp(o->committed, im->found.committed))
 			wrong(im, "the cuts have moved without a primary");
 		if (o->inconsistent)
-			return false;
+			break;
 		if (cut_cmp(o->restored, o->committed))
 			wrong(im, "restored is %llu.%llu, committed %llu.%llu: %s",
 			      (unsigned long long)o->restored.epoch, (unsigned long long)o->restored.n,
 			      (unsigned long long)o->committed.epoch, (unsigned long long)o->committed.n,
 			      o->why);
-		if (!im->floor.mixed || cut_cmp(o->committed, im->floor.before) > 0)
-			check_content(im, o->committed);
+		check_content(im, o->committed);
 		break;
 	case STAGE_FINISHED:
 		im->finished_at = im->trace->nr_ev;
@@ -261,6 +264,8 @@ static bool run_image(struct image *im, uint64_t s)
 		im->found.complete = im->found.committed = im->promoted;
 		check_content(im, im->promoted);
 	}
+	im->found.refused = o.refused;
+	check_floor(im, &im->found);
 	mine->inconsistent += im->found.inconsistent;
 	note_cut(im->found.complete);
 	return !im->why[0];
@@ -360,7 +365,8 @@ static bool crash_again(struct image *im, size_t before, uint64_t s, unsigned in
 			mine->restore += data != 0;
 			ok = run_image(&next, rng_next64(&r));
 			*look_up(seen->hash) = (struct seen) { seen->hash, next.found.complete,
-				next.found.committed, next.found.restored, next.found.inconsistent };
+				next.found.committed, next.found.restored, next.found.inconsistent,
+				next.found.refused };
 			if (ok && depth < DEPTH && rng_under(&r, 3) == 0)
 				ok = crash_again(&next, mark, rng_next64(&r), depth + 1);
 		} else {
@@ -386,6 +392,8 @@ static void floor_at(uint32_t pos, struct floor *f, uint32_t *next)
 		case MARK_COMPLETE:
 			if (cut_cmp(p->cut, f->complete) > 0) {
 				f->complete = p->cut;
+				if (f->direct)
+					f->end = p->cut;
 				f->direct = false;
 			}
 			break;
@@ -396,7 +404,10 @@ static void floor_at(uint32_t pos, struct floor *f, uint32_t *next)
 		case MARK_DIRECT:
 			f->direct = true;
 			f->mixed = true;
-			f->before = f->complete;
+			break;
+		case MARK_RESTORED:
+			if (!f->direct && cut_cmp(p->cut, f->end) >= 0)
+				f->mixed = false;
 			break;
 		default:
 			break;
@@ -447,6 +458,7 @@ static bool try_image(struct crash *c, struct image *im, uint32_t v)
 	seen->committed = im->found.committed;
 	seen->restored = im->found.restored;
 	seen->inconsistent = im->found.inconsistent;
+	seen->refused = im->found.refused;
 	if (ok && rng_under(&r, NEST) == 0)
 		ok = crash_again(im, mark, rng_next64(&r), 1);
 	return ok;
@@ -802,7 +814,7 @@ static void sample(uint32_t n)
 			e.im.trace = &traces[0];
 			e.im.why[0] = '\0';
 			recover(&lg.sec, rng_next64(&r), on_sampled_stage, &e, &o, &traces[0]);
-			if (fclose(e.f) || e.im.why[0] || (o.rc && !o.inconsistent))
+			if (fclose(e.f) || e.im.why[0] || o.rc)
 				die("%s, entry %u: %s %s", lg.path, e.im.pos, e.im.why, o.why);
 		}
 		disks_undo(&lg.sec, 0);

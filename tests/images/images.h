@@ -187,6 +187,7 @@ struct outcome {
 	int rc;			/* 0 or errno, with @why */
 	enum stage stage;	/* how far it came */
 	bool inconsistent;
+	bool refused;		/* so promotion was */
 	bool primary;		/* the superblock says so; nothing else was done */
 	struct cut complete, committed, restored;
 	uint64_t epoch;		/* of a primary's state block */

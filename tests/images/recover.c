@@ -234,6 +234,9 @@ static int all_stages(void)
 	if (!reach(STAGE_RESTORED))
 		return 0;
 	rc = dmo_session_promote(session(), false, &cut, why);
+	run.o->refused = rc == -EUCLEAN && run.o->inconsistent;
+	if (run.o->refused)
+		return 0;
 	if (rc) {
 		run.o->rc = rc;
 		snprintf(run.o->why, sizeof(run.o->why), "promotion: error %d: %s", rc, why);

@@ -295,7 +295,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 	case DMO_REL_REFUSE:
 		break;
 	}
-	if (p->based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->activation)
+	if (p->based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->copy_id)
 		COVER("handshake: the copy goes on");
 	__real_dmo_primary_link_up(p, peer, rel);
 }
@@ -387,7 +387,7 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 			       const struct dmo_frame_hdr *h, const void *payload, char *why)
 {
-	bool inconsistent = s->inconsistent;
+	bool inconsistent = s->inconsistent, needs_copy = dmo_sec_needs_copy(s);
 	u64 open = s->j.open_records;
 	int rc = __real_dmo_secondary_frame(s, l, h, payload, why);
 
@@ -403,8 +403,12 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 		break;
 	case DMO_FRAME_LAST:
 		COVER("secondary: LAST");
-		if (inconsistent && !s->inconsistent)
-			COVER("secondary: inconsistent -> consistent");
+		if (needs_copy && !dmo_sec_needs_copy(s)) {
+			COVER("secondary: a copy comes to its end");
+			sim_on_copy_end();
+		}
+		if (inconsistent && !needs_copy)
+			COVER("rare: secondary: LAST before the end of a copy is restored");
 		break;
 	case DMO_FRAME_COMMIT:
 		COVER("secondary: COMMIT");
@@ -417,6 +421,8 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 	case DMO_FRAME_DIRECT_BEGIN:
 		if (!inconsistent && s->inconsistent)
 			COVER("secondary: consistent -> inconsistent");
+		if (inconsistent && !needs_copy)
+			COVER("rare: secondary: DIRECT_BEGIN before the end of a copy is restored");
 		if (open)
 			COVER("secondary: DIRECT_BEGIN drops early data");
 		break;
@@ -430,12 +436,23 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 	return rc;
 }
 
+int __real_dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
+int __wrap_dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
+int __wrap_dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why)
+{
+	int rc = __real_dmo_secondary_may_promote(s, force, why);
+
+	if (rc)
+		COVER("promotion: refused, inconsistent");
+	return rc;
+}
+
 int __real_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
 int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
 int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why)
 {
 	bool open = s->j.open_records, uncommitted = s->j.uncommitted, restoring = s->restoring;
-	bool inconsistent = s->inconsistent;
+	bool inconsistent = s->inconsistent, needs_copy = dmo_sec_needs_copy(s);
 	int rc = __real_dmo_secondary_finish(s, force, cut, why);
 
 	if (!rc) {
@@ -446,10 +463,10 @@ int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_
 			COVER("promotion: commits a complete chunk");
 		if (restoring)
 			COVER("promotion: waits for a restore");
-		if (inconsistent)
+		if (needs_copy)
 			COVER("promotion: forced");
-	} else if (inconsistent && !force) {
-		COVER("promotion: refused, inconsistent");
+		else if (inconsistent)
+			COVER("promotion: restores the end of a copy");
 	} else {
 		COVER("promotion: failed");
 	}
@@ -638,9 +655,9 @@ int __wrap_dmo_recover(struct dmo_secondary *s, char *why)
 		COVER("recovery: finds a chunk not committed");
 	if (dmo_journal_oldest(&s->j))
 		COVER("recovery: finds a chunk committed, not restored");
-	if (inconsistent && !s->inconsistent)
-		COVER("recovery: ends a copy whose LAST was written");
-	if (inconsistent && s->inconsistent)
+	if (s->inconsistent && !dmo_sec_needs_copy(s))
+		COVER("recovery: finds the end of a copy");
+	if (inconsistent && dmo_sec_needs_copy(s))
 		COVER("recovery: stays inconsistent");
 	return rc;
 }

@@ -44,6 +44,8 @@ static struct {
 	u64 stall_seq;			/* of the ring's head then */
 	u32 cut_on_switch;		/* the link is lost with the next cycles' ends */
 	bool sec_may_be_inconsistent;
+	bool copy_begun;		/* another one, since its end came to be complete there */
+	bool copy_ended;		/* ... but the primary was told that the end of its copy is complete */
 	bool healing;
 	u32 flush_checked;
 	struct sim_disk *spare_meta, *spare_data[NODE_VOLUMES];	/* the secondary before a promotion */
@@ -98,6 +100,11 @@ static void blame(const char *why)
 			sim_fail("a link ended with: %s", why);
 }
 
+void sim_on_copy_end(void)
+{
+	w.copy_begun = false;
+}
+
 void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const char *why)
 {
 	struct dmo_cut cut = { epoch, n };
@@ -112,14 +119,18 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 	case DMO_EVENT_INCONSISTENT:
 		if (of_host(h) == pri) {
 			COVER("direct: off -> begin");
-			w.sec_may_be_inconsistent = true;
+			w.sec_may_be_inconsistent = w.copy_begun = true;
+			w.copy_ended = false;
 		}
 		break;
 	case DMO_EVENT_CONSISTENT:
-		if (of_host(h) == pri)
+		if (of_host(h) == pri) {
 			COVER("direct: finish -> off");
-		else
-			w.sec_may_be_inconsistent = w.sec_stale = false;
+			w.copy_ended = true;
+		} else {
+			w.sec_may_be_inconsistent = w.copy_begun;
+			w.sec_stale = false;
+		}
 		break;
 	case DMO_EVENT_MERGE:
 		COVER("merge");
@@ -662,14 +673,18 @@ static void check_cut(struct node *x, struct dmo_cut cut, const char *what)
 		model_check(x, cut, what);
 }
 
-static bool ends_copy(struct dmo_secondary *s)
+/* What is committed is restored: without INCONSISTENT the data devices are what they were at that cut. */
+static void check_restored(struct node *x, struct dmo_secondary *s)
 {
-	struct dmo_boundary *b;
-
-	list_for_each_entry(b, &s->j.boundaries, node)
-		if (b->flags & DMO_LASTF_END_OF_COPY)
-			return true;
-	return false;
+	model_check(x, s->j.restored, "probe after the restore");
+	if (!sim_failed && dmo_cut_cmp(s->j.restored, m.committed) < 0)
+		sim_fail_note("probe: restored %llu.%llu, but %llu.%llu was committed",
+			      s->j.restored.epoch, s->j.restored.n, m.committed.epoch,
+			      m.committed.n);
+	if (!sim_failed && dmo_cut_cmp(s->j.complete, m.complete) < 0)
+		sim_fail_note("probe: complete is %llu.%llu, but the primary knows %llu.%llu",
+			      s->j.complete.epoch, s->j.complete.n, m.complete.epoch,
+			      m.complete.n);
 }
 
 static void verdict(struct node *x, struct sim_rng *r)
@@ -692,34 +707,30 @@ static void verdict(struct node *x, struct sim_rng *r)
 		sim_fail_note("probe: INCONSISTENT, but no copy was begun");
 		return;
 	}
-	/* until the last chunk of a direct copy is restored, the devices are at no boundary */
-	if (!inconsistent && !ends_copy(s->sec) && rng_chance(r, 40)) {
+	if (rng_chance(r, 40)) {
 		COVER("probe: restored without a promotion");
 		fail_unless(node_settle(x, 20 * SIM_SEC), "probe: the restore does not end", NULL);
-		if (!sim_failed)
-			model_check(x, s->sec->j.restored, "probe after the restore");
-		if (!sim_failed && dmo_cut_cmp(s->sec->j.restored, m.committed) < 0)
-			sim_fail_note("probe: restored %llu.%llu, but %llu.%llu was committed",
-				      s->sec->j.restored.epoch, s->sec->j.restored.n,
-				      m.committed.epoch, m.committed.n);
-		if (!sim_failed && dmo_cut_cmp(s->sec->j.complete, m.complete) < 0)
-			sim_fail_note("probe: complete is %llu.%llu, but the primary knows %llu.%llu",
-				      s->sec->j.complete.epoch, s->sec->j.complete.n,
-				      m.complete.epoch, m.complete.n);
-		return;
+		if (sim_failed)
+			return;
+		if (!s->sec->inconsistent) {
+			check_restored(x, s->sec);
+			return;
+		}
+		fail_unless(inconsistent, "probe: INCONSISTENT after the restore, but not before", NULL);
 	}
 	rc = node_call(x, node_do_promote, &pr, 60 * SIM_SEC);
 	if (sim_failed)
 		return;
-	if (inconsistent) {
-		fail_unless(rc == -EUCLEAN, "probe: promoted although INCONSISTENT", x->why);
-		if (!sim_failed && rng_chance(r, 30)) {
+	if (rc == -EUCLEAN && inconsistent && !w.copy_ended) {
+		if (rng_chance(r, 30)) {
 			pr.force = true;
 			rc = node_call(x, node_do_promote, &pr, 60 * SIM_SEC);
 			fail_unless(!rc, "probe: forced promotion failed", x->why);
 		}
 		return;
 	}
+	if (inconsistent)
+		COVER("probe: promoted at the end of a copy");
 	fail_unless(!rc, "probe: promotion failed", x->why);
 	if (!sim_failed)
 		check_cut(x, pr.cut, "probe after promotion");
@@ -742,6 +753,16 @@ static struct node_format the_format(u32 role)
 
 	memcpy(f.sectors, plan->sectors, sizeof(f.sectors));
 	return f;
+}
+
+/* A snapshot is taken now: of a boundary, unless INCONSISTENT says that it isn't, or a restore failed. */
+static void check_snapshot(struct dmo_secondary *s)
+{
+	if (!s || !s->gates || s->inconsistent || s->failing || w.sec_stale ||
+	    dmo_journal_frees(&s->j))
+		return;
+	COVER("snapshot under suspend");
+	model_check(sec, s->j.restored, "snapshot under suspend");
 }
 
 static void probe_start(void *arg)
@@ -833,6 +854,8 @@ static void command_main(void *arg)
 	case ACT_SUSPEND:
 		dm_suspend(n->md[v]);
 		w.suspended[i][v] = true;
+		if (n == sec && node_session(n))
+			check_snapshot(node_session(n)->sec);
 		add_pending(ACT_RESUME, c->b, c->a, 0);
 		COVER("command: suspend");
 		break;
@@ -1043,6 +1066,7 @@ static void give_up_old(void)
 	w.alone = false;
 	w.promotion_tried = false;
 	w.sec_may_be_inconsistent = true;
+	w.copy_ended = false;
 	m.complete = (struct dmo_cut){ 0 };
 	m.committed = (struct dmo_cut){ 0 };
 	boot(sec);

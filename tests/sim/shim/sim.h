@@ -195,6 +195,7 @@ void conn_block(struct sim_conn *c, bool block);	/* nothing arrives meanwhile */
 
 /* Tracepoints, as trace.h declares them, may be defined by the driver as sim_trace_NAME(). */
 /* An event of the module; @volume -1 and @why NULL: none. */
+void sim_on_copy_end(void);	/* cover.c: the end of a copy is complete */
 void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const char *why);
 
 /* ---- inside the shim ---- */
