@@ -691,6 +691,7 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 {
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
+	u32 old[3];
 	int r;
 
 	if (budget_mib) {
@@ -700,12 +701,20 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	}
 	lock_session(s);
 	mutex_lock(&m->lock);
-	sb->cycle_ms = cycle_ms ?: sb->cycle_ms;
-	sb->budget_mib = budget_mib ?: sb->budget_mib;
-	sb->link_timeout_ms = timeout_ms ?: sb->link_timeout_ms;
+	old[0] = sb->cycle_ms;
+	old[1] = sb->budget_mib;
+	old[2] = sb->link_timeout_ms;
+	sb->cycle_ms = cycle_ms ?: old[0];
+	sb->budget_mib = budget_mib ?: old[1];
+	sb->link_timeout_ms = timeout_ms ?: old[2];
 	r = dmo_meta_write_super(m);
-	if (r)
+	if (r) {
+		/* refused: what is in force is what it was */
+		sb->cycle_ms = old[0];
+		sb->budget_mib = old[1];
+		sb->link_timeout_ms = old[2];
 		strscpy(why, m->why, DMO_REASON_LEN);
+	}
 	mutex_unlock(&m->lock);
 	if (r && s->pri)
 		dmo_primary_meta_error(s->pri);
@@ -741,7 +750,12 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	int r;
 
 	mutex_lock(&m->lock);
-	/* tags of the new primary are above all that was ever complete here */
+	/*
+	 * Tags of the new primary are above all that was ever complete here. Where nothing was, its
+	 * first may be one that the old primary had given, (1,1): nobody takes it for that. A
+	 * secondary that has the old one is of another generation: it gets a full copy,
+	 * and the epoch is raised above its boundary first (link_established()).
+	 */
 	m->st.epoch = max(m->st.epoch, cut.epoch);
 	if (dmo_cut_cmp(cut, m->st.newest) > 0)
 		m->st.newest = cut;

@@ -834,7 +834,7 @@ static void command_main(void *arg)
 	struct command *c = arg;
 	struct node *n = c->n;
 	struct dmo_session_status *st;
-	u32 i = index_of(n), v = c->a / 2 % n->nr_volumes;
+	u32 i = index_of(n), v = c->a / 2 % n->nr_volumes, was;
 	struct dmo_session *s;
 	struct dmo_cut cut;
 	char line[64], why[DMO_REASON_LEN];
@@ -848,7 +848,10 @@ static void command_main(void *arg)
 		break;
 	case ACT_SET:
 		s = node_session(n);
-		dmo_session_set(s, c->a % 30 + 1, 0, 0, why);
+		was = s->meta->sb.cycle_ms;
+		rc = dmo_session_set(s, c->a % 30 + 1, 0, 0, why);
+		fail_unless(s->meta->sb.cycle_ms == (rc ? was : c->a % 30 + 1),
+			    "set: what is in force isn't what was answered", why);
 		COVER("command: set");
 		break;
 	case ACT_SUSPEND:
