@@ -424,6 +424,9 @@ int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 	h->chunk_max = le64_to_cpu(d->chunk_max);
 	h->nr_volumes = le32_to_cpu(d->nr_volumes);
 
+	if (d->reserved)
+		return dmo_refuse(why, -EPROTO, "HELLO: reserved is 0x%x, expected 0: %s",
+				  le32_to_cpu(d->reserved), bad_peer);
 	if (h->version_min > h->version_max)
 		return dmo_refuse(why, -EPROTO,
 				  "HELLO: versions are %u to %u, expected the smaller first: %s",

@@ -78,7 +78,7 @@ static bool hello_good(const u8 *p, size_t len)
 {
 	u64 nr, i, j;
 
-	if (len < 256)
+	if (len < 256 || get_le(p + 252, 4))
 		return false;
 	nr = get_le(p + 248, 4);
 	if (!nr || nr > 256 || len != 256 + 16 * nr || get_le(p, 2) > get_le(p + 2, 2))

@@ -454,6 +454,10 @@ static void hello_refusals(void **state)
 	prim.nr_volumes = 0;
 	hello_refused(&prim, "number of volumes is 0");
 	make_hellos();
+	len = dmo_hello_encode(&prim, payload);
+	((u8 *)payload)[253] = 1;
+	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO, "reserved is 0x100");
+	make_hellos();
 	prim.version_min = 2;
 	hello_refused(&prim, "versions are 2 to 1");
 	make_hellos();
