@@ -10,7 +10,7 @@
  * Was the end that the scan found that of a crash, or damage? A LAST or a COMMIT
  * is only ever written behind records that are durable. So one behind the end,
  * whose sequence the running incarnation would come to, proves damage. It is looked for
- * in the blocks that follow, BEYOND of them at most.
+ * in the blocks that follow, BEYOND of them at most, past UNREADABLE that can't be read.
  *
  * A block that can't be read tells nothing: what it holds may be the next record
  * of a committed chunk, and may be readable again later. So where the scan needs
@@ -33,6 +33,7 @@
 
 #define WINDOW	256u	/* blocks */
 #define BEYOND	65536u	/* blocks: 256 MiB */
+#define UNREADABLE	64u
 
 /* A scan and its window on the ring. */
 struct scan {
@@ -145,13 +146,17 @@ static void look_beyond(struct scan *sc, struct dmo_cut *committed)
 	struct dmo_cut newest = { };
 	char why[DMO_REASON_LEN];
 	struct dmo_rec rec;
+	u32 unreadable = 0;
 
 	for (; left; left--, pos = pos + 1 == j->size ? 0 : pos + 1) {
 		void *p = blocks_at(sc, pos, 1);
 
-		if (!p)
-			break;
 		cond_resched();
+		if (!p) {	/* it tells nothing, but those behind it may */
+			if (++unreadable > UNREADABLE)
+				break;
+			continue;
+		}
 		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, why) ||
 		    rec.seq < sc->end.seq || rec.seq - sc->end.seq >= j->size)
 			continue;

@@ -512,7 +512,7 @@ out:
 		const u8 *p = ring[(end + i) % ring_size];
 
 		if ((end + i) % ring_size == unreadable)
-			break;
+			continue;
 		if (record_form(p) && get_le(p + 40, 4) == DMO_REC_COMMIT &&
 		    get_le(p + 32, 8) >= seq && get_le(p + 32, 8) - seq < ring_size &&
 		    cmp(cut_at(p + 56), committed) > 0)
