@@ -190,6 +190,8 @@ static bool tx_may_produce(struct dmo_link *l)
 static int tx_step(struct dmo_link *l, char *why)
 {
 	struct dmo_frame_hdr ping = { .type = DMO_FRAME_PING };
+	/* Before the queue is looked at: ACCEPT is there when these are set, and goes first. */
+	bool produce = tx_may_produce(l), up = test_bit(LF_UP, &l->flags);
 	struct dmo_queued *q;
 	int rc;
 
@@ -199,7 +201,7 @@ static int tx_step(struct dmo_link *l, char *why)
 		kfree(q);
 		return rc ?: 1;
 	}
-	if (tx_may_produce(l)) {
+	if (produce) {
 		clear_bit(LF_KICKED, &l->flags);
 		/* whatever was there before the kick is seen by produce */
 		smp_mb__after_atomic();
@@ -209,8 +211,7 @@ static int tx_step(struct dmo_link *l, char *why)
 		if (rc)
 			return rc;
 	}
-	if (test_bit(LF_UP, &l->flags) &&
-	    time_after_eq(jiffies, l->last_sent + l->timeout / 3)) {
+	if (up && time_after_eq(jiffies, l->last_sent + l->timeout / 3)) {
 		rc = tx_frame(l, &ping, NULL, NULL, 0, why);
 		return rc ?: 1;
 	}
