@@ -137,7 +137,8 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 	p->ops->event(p->owner, DMO_EVENT_SWITCH, cut, -1, NULL);
 }
 
-static void merge_older(struct dmo_primary *p, const char *why)
+/* Return: false if there is nothing to merge any more. */
+static bool merge_older(struct dmo_primary *p, const char *why)
 {
 	struct dmo_cut cut;
 	bool up;
@@ -146,7 +147,7 @@ static void merge_older(struct dmo_primary *p, const char *why)
 	spin_lock_irq(&p->lock);
 	if (p->older != DMO_CHUNK_SHIPPING) {
 		spin_unlock_irq(&p->lock);
-		return;		/* COMPLETE came first */
+		return false;	/* COMPLETE came first */
 	}
 	step_older(p, DMO_CHUNK_EV_MERGED);
 	p->merging = true;
@@ -164,6 +165,7 @@ static void merge_older(struct dmo_primary *p, const char *why)
 	if (up)
 		p->ops->post(p->owner, DMO_FRAME_DROP, cut, 0);
 	p->ops->event(p->owner, DMO_EVENT_MERGE, cut, -1, why);
+	return true;
 }
 
 static void complete_older(struct dmo_primary *p)
@@ -222,10 +224,9 @@ static bool work_on_older(struct dmo_primary *p)
 		release_waiters(p);
 		return false;
 	case DMO_CHUNK_SHIPPING:
-		if (merge) {
-			merge_older(p, why);
-			return false;
-		}
+		/* one that is COMPLETE by now has kicked this thread: it is released next time */
+		if (merge)
+			return !merge_older(p, why);
 		p->ops->kick(p->owner);
 		return true;
 	case DMO_CHUNK_COMPLETE:
