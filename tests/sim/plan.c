@@ -71,6 +71,9 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 	static const u8 commits[] = {
 		ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_PROBE, ACT_HOLD, ACT_CRASH_SEC,
 	};
+	static const u8 merges[] = {
+		ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_FAULT, ACT_FAULT, ACT_PROBE, ACT_SWITCH,
+	};
 	static const u8 refs[] = {
 		ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_CUT, ACT_PROBE, ACT_PROBE, ACT_PROBE,
 		ACT_CRASH_SEC, ACT_FAULT, ACT_DETACH, ACT_SWITCH,
@@ -87,6 +90,7 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 	a->type = p->theme == THEME_ERRORS ? errors[rng_below(r, sizeof(errors))] :
 		  p->theme == THEME_RING && rng_chance(r, 70) ? rings[rng_below(r, sizeof(rings))] :
 		  p->theme == THEME_COMMIT ? commits[rng_below(r, sizeof(commits))] :
+		  p->theme == THEME_MERGE ? merges[rng_below(r, sizeof(merges))] :
 		  p->theme == THEME_REFS ? refs[rng_below(r, sizeof(refs))] :
 		  types[rng_below(r, sizeof(types))];
 	a->step = rng_below(r, p->steps);
@@ -103,9 +107,10 @@ static void make_act(struct plan *p, struct act *a, struct sim_rng *r)
 		break;
 	case ACT_FAULT:
 		/* reads of the primary's disks, for copy-outs; its flushes */
-		if (p->theme == THEME_REFS || (p->theme == THEME_ERRORS && rng_chance(r, 30))) {
+		if (p->theme == THEME_REFS || p->theme == THEME_MERGE ||
+		    (p->theme == THEME_ERRORS && rng_chance(r, 30))) {
 			a->a = 1;
-			a->b = (p->theme == THEME_REFS ? 2u : 1u) << 9 | 0x100 | 0xff << 12;
+			a->b = (p->theme == THEME_ERRORS ? 1u : 2u) << 9 | 0x100 | 0xff << 12;
 		}
 		break;
 	case ACT_BUDGET:
@@ -140,9 +145,13 @@ void plan_make(struct plan *p, u64 seed)
 
 	rng.s = rng_next(r);		/* no two seeds share a stream */
 	memset(p, 0, sizeof(*p));
-	p->theme = rng_below(r, 10);
+	p->theme = rng_below(r, 12);
+	if (p->theme > 9)
+		p->theme = THEME_MERGE;
 	p->params.turn = PICK(r, 4, 15, 40, 40, 120, 120, 400);
 	p->params.step_ns = PICK(r, 2000, 10000, 10000, 50000);
+	p->params.steal_ns = PICK(r, 0, 0, 200000, 3000000);
+	p->params.steal_in = PICK(r, 40, 150);
 	p->net.delay_us = PICK(r, 20, 100, 500, 3000);
 	p->net.jitter_us = PICK(r, 0, 100, 1000);
 	p->net.window = PICK(r, 2048, 16384, 65536, 262144);
@@ -177,6 +186,18 @@ void plan_make(struct plan *p, u64 seed)
 		p->ring = 520;
 		p->assume_equal = true;
 		break;
+	case THEME_MERGE:	/* little memory, so merges, in the midst of sending */
+		p->params.turn = PICK(r, 3, 6);
+		p->params.steal_ns = PICK(r, 200000, 3000000);
+		p->slots = PICK(r, 6, 6, 16);
+		p->net.delay_us = PICK(r, 500, 3000);
+		p->net.jitter_us = 0;
+		p->net.window = PICK(r, 2048, 16384);
+		p->cycle_ms = 1;
+		p->disk_us = PICK(r, 10, 60);
+		p->atomic_fails = PICK(r, 30, 60, 128);
+		p->assume_equal = true;
+		break;
 	case THEME_RING:	/* many cycles with much in each: round and round */
 		p->ring = PICK(r, 290, 310, 340);
 		p->cycle_ms = 1;
@@ -191,14 +212,17 @@ void plan_make(struct plan *p, u64 seed)
 	default:
 		break;
 	}
-	p->lanes = rng_range(r, 1, 5);
-	p->nr_ops = p->theme == THEME_RING ? MAX_OPS :
+	p->lanes = p->theme == THEME_MERGE ? 5 : rng_range(r, 1, 5);
+	p->nr_ops = p->theme == THEME_RING || p->theme == THEME_MERGE ? MAX_OPS :
 		    rng_range(r, 6, rng_chance(r, 20) ? MAX_OPS : 48);
 	hot = PICK(r, 24, 64, 256);
 	for (i = 0; i < p->nr_ops; i++)
 		make_op(p, &p->ops[i], r, hot);
 	p->steps = rng_range(r, 200, 2500);
-	p->nr_acts = p->theme <= THEME_ERRORS && p->theme != THEME_RING ? rng_range(r, 3, 14) : rng_chance(r, 15) ? rng_below(r, MAX_ACTS) : rng_below(r, 7);
+	if ((p->theme <= THEME_ERRORS && p->theme != THEME_RING) || p->theme == THEME_MERGE)
+		p->nr_acts = rng_range(r, 3, 14);
+	else
+		p->nr_acts = rng_below(r, rng_chance(r, 15) ? MAX_ACTS : 7);
 	for (i = 0; i < p->nr_acts; i++) {
 		struct act a = { 0 };
 
@@ -230,9 +254,10 @@ void plan_print(const struct plan *p)
 	       p->assume_equal ? " equal" : " fresh", p->prefill ? " filled" : "",
 	       p->no_write_zeroes ? " no-write-zeroes" : "", p->cycle_ms, p->timeout_ms, p->slots,
 	       p->sec_budget, p->atomic_fails);
-	printf("  turn %u step %u ns; net %u+%u us window %u short reads %u%%; disk %u us, %u%% slow; %u lanes; %u steps, then %s%s\n",
-	       p->params.turn, p->params.step_ns, p->net.delay_us, p->net.jitter_us, p->net.window,
-	       p->net.short_reads, p->disk_us, p->slow_percent, p->lanes, p->steps, ends[p->end],
+	printf("  turn %u step %u ns, 1 of %u up to %u ns without a CPU; net %u+%u us window %u short reads %u%%; disk %u us, %u%% slow; %u lanes; %u steps, then %s%s\n",
+	       p->params.turn, p->params.step_ns, p->params.steal_in,
+	       p->params.steal_ns, p->net.delay_us,
+	       p->net.jitter_us, p->net.window, p->net.short_reads, p->disk_us, p->slow_percent, p->lanes, p->steps, ends[p->end],
 	       p->stop_clean ? ", clean stop" : "");
 	for (i = 0; i < p->nr_ops; i++)
 		if (!p->ops[i].off)

@@ -54,7 +54,7 @@ struct act {
 
 enum plan_end { END_DRAIN, END_PROBE, END_PROMOTE, END_NR };
 
-enum plan_theme { THEME_REFS, THEME_RING, THEME_ERRORS, THEME_COMMIT, THEME_PLAIN };	/* and more plain ones */
+enum plan_theme { THEME_REFS, THEME_RING, THEME_ERRORS, THEME_COMMIT, THEME_MERGE, THEME_PLAIN };	/* and more plain ones */
 
 struct plan {
 	u32 theme;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh: the simulator, a line for each check. SEED=N chooses the schedules, LONG=1 runs 5,000,000 of
-# them, JOBS=N processes. A seed that failed: build/sim/sim --seed N, with --trace or --shrink.
+# run.sh: the simulator, a line for each check. SEED=N chooses the schedules, SCHEDULES=N how many, LONG=1
+# runs 5,000,000 of them, JOBS=N processes. A seed that failed: build/sim/sim --seed N, with --trace or --shrink.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -13,6 +13,7 @@ seed=${SEED:-1} jobs=${JOBS:-$(nproc)}
 first=$((seed % 1000000 * 10000000 + 1))
 number=50000 sanitized=1500
 if [ "${LONG:-0}" = 1 ]; then number=5000000 sanitized=100000; fi
+number=${SCHEDULES:-$number}
 
 build() {
 	local name=$1; shift

@@ -1039,9 +1039,11 @@ static void promote(u32 seed)
 		return;
 	crash(pri, seed);
 	/* a copy of the secondary as it is now may become the new primary's one */
-	disk_copy_from(w.spare_meta, sec->meta, DISK_ALL, &sim_sched);
-	for (v = 0; v < sec->nr_volumes; v++)
-		disk_copy_from(w.spare_data[v], sec->data[v], DISK_ALL, &sim_sched);
+	if (!w.promotion_tried) {
+		disk_copy_from(w.spare_meta, sec->meta, DISK_ALL, &sim_sched);
+		for (v = 0; v < sec->nr_volumes; v++)
+			disk_copy_from(w.spare_data[v], sec->data[v], DISK_ALL, &sim_sched);
+	}
 	w.busy[index_of(sec)] = true;
 	w.promoting = w.promotion_tried = true;
 	sim_spawn(sec->host, promote_main, sec, "promote", false);

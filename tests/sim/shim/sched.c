@@ -48,9 +48,10 @@ struct fiber {
 	int irq_off;
 	bool irq;
 	bool live;
+	bool stolen;		/* could run, but has no CPU */
 	spinlock_t *spins_for;
 	struct list_head node;	/* live or pool */
-	struct sim_event timer;
+	struct sim_event timer, steal;
 	struct task_struct task;
 	struct task_struct *tp;	/* what current is: &task, or a kthread's */
 #ifdef SIM_ASAN
@@ -237,7 +238,7 @@ static void drop_events(struct host *h)
 
 static void make_runnable(struct fiber *f)
 {
-	if (f->run_index || !f->live || f->spins_for)
+	if (f->run_index || !f->live || f->spins_for || f->stolen)
 		return;
 	if (nr_run == MAX_FIBERS)
 		abort();
@@ -263,6 +264,26 @@ static void leave_runq(struct fiber *f)
 		runq[i - 1] = runq[nr_run];
 		runq[i - 1]->run_index = i;
 	}
+}
+
+static void give_back(void *arg)
+{
+	struct fiber *f = arg;
+
+	f->stolen = false;
+	make_runnable(f);
+}
+
+/* A virtual CPU may stand still for long, wherever it is; all others go on meanwhile. */
+static bool steal(struct fiber *f)
+{
+	if (!params.steal_ns || f->irq || rng_below(&sim_sched, params.steal_in))
+		return false;
+	leave_runq(f);
+	f->stolen = true;
+	sim_event_set(&f->steal, sim_now + rng_below(&sim_sched, params.steal_ns), give_back, f,
+		      f->host);
+	return true;
 }
 
 static void to_main(bool dying)
@@ -296,6 +317,7 @@ static void fiber_free(struct fiber *f)
 {
 	leave_runq(f);
 	sim_event_cancel(&f->timer);
+	sim_event_cancel(&f->steal);
 	if (f->spins_for)
 		nr_spinning--;
 	f->live = false;
@@ -497,6 +519,8 @@ static enum sim_end run(u64 until)
 		} else {
 			struct fiber *f = runq[pick];
 
+			if (steal(f))
+				continue;
 			mix(f->id + 2);
 			if (params.first_in) {		/* to the end of the queue */
 				leave_runq(f);

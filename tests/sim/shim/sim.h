@@ -39,6 +39,8 @@ static inline bool rng_chance(struct sim_rng *r, u32 percent) { return rng_below
 struct sim_params {
 	u32 turn;		/* preemption points in a fiber's turn, mean */
 	u32 step_ns;		/* virtual time of a turn, at most */
+	u32 steal_ns;		/* for how long a fiber's CPU is taken away, at most; 0: never */
+	u32 steal_in;		/* one turn in so many */
 	bool first_in;		/* run fibers in the order they woke up (a mutation of the scheduler) */
 };
 
