@@ -111,10 +111,6 @@ part_vm() {
 		selected "$name" || continue
 		n=$(header "$name" Machines); n=${n:-1}
 		limit=$(header "$name" Limit); limit=${limit:-120}
-		if [ "$(header "$name" Long)" = only ] && [ "$LONG" != 1 ]; then
-			echo "SKIPPED $name: only in make check-long"
-			continue
-		fi
 		if [ "${KERNEL:-}" = debug ] && [ -n "$(header "$name" Not-debug)" ]; then
 			echo "SKIPPED $name (debug): $(header "$name" Not-debug)"
 			continue

@@ -14,7 +14,7 @@
 load_module
 session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15 equal=1
 step "failures"
-session_cuts a fail "$(long 60 2000)" "$SEED" --hits 80 --pause 300 --wait 40
+session_cuts a fail "$(long 60 2000)" "$SEED" --hits 80 --pause 300 --wait 80
 session_equal a
 session_remove a
 pass
