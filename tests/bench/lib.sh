@@ -3,6 +3,7 @@
 #
 # lib.sh: what the benches of tests/bench/vm/ use inside a machine, on top of tests/vm/lib/ordered.sh. A bench is a
 # scenario (scripts/scenario.sh) that besides leaves figures in /outbox/figures; tests/bench/run.sh collects them.
+# A bench that needs more programs or modules than these here sets bench_programs and bench_modules before it sources this.
 # LONG=1 is `make bench`, else it is `make bench-quick`.
 
 # memory_root: go on in a root of memory that holds only what benches need. The usual one is the host's, and while an
@@ -13,13 +14,13 @@ memory_root() {
 	local -a programs=() files=()
 
 	for f in awk bash basename blockdev cat chrt cp cut date dd dirname dmesg dmsetup env find grep head insmod ip kill ln losetup ls mount umount seq tee xargs cmp \
-		 lsblk mkdir mktemp modinfo modprobe mountpoint paste readlink rm rmmod sed sleep sort ss stat sync tail tc timeout \
-		 touch tr truncate uname wc; do
+		 lsblk mkdir mktemp modinfo modprobe mountpoint paste mknod readlink rm rmmod sed sleep sort ss stat sync tail tc timeout \
+		 touch tr truncate uname wc ${bench_programs:-}; do
 		programs+=("$(type -P "$f")") || fail "there is no program $f"
 	done
 	programs+=("$DMO_TOP/userspace/orderedctl" "$DMO_TOP"/build/vm/* "$DMO_TOP"/build/bench/dmobench)
 	mapfile -t files <<< "$(ldd "${programs[@]}" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' | sort -u)"
-	for f in dm-mod brd loop null_blk veth sch_netem sch_htb tcp_diag inet_diag libcrc32c crc32c-intel; do	# none is read from there
+	for f in dm-mod brd loop null_blk veth sch_netem sch_htb tcp_diag inet_diag libcrc32c crc32c-intel ${bench_modules:-}; do	# none is read from there
 		modprobe "$f" 2>/dev/null || true
 	done
 	mkdir /mem
@@ -95,12 +96,28 @@ bench_disk() {
 	check "filling $2" dmoload fill "${S_dev[$2]}" --max 1M
 }
 
+# bench_cycle NAME MS: from now on.
+bench_cycle() { check "cycle of $2 ms" dmsetup message "$1-p-1" 0 cycle_ms "$2"; }
+
+# bench_line RTT [RATE]: delay, in ms, half of it each way, and bandwidth between the sites.
+bench_line() {
+	local netem="delay $(($1 * 500))us limit 100000${2:+ rate $2}"
+
+	[ "$1${2:-}" != 0 ] || netem=''
+	net_shape "$netem"
+}
+
 # bench_session NAME VOLUMES MIB [OPTION=VALUE...]: a linked session, equal sides, whose cycle never ends by itself and
-# whose secondary has a journal that holds all; over S_dev[NAME-pdN], which exist.
+# whose secondary has a journal that holds all; over S_dev[NAME-pdN], which exist, and
+# S_dev[NAME-sdN], made if they don't.
 bench_session() {
 	local k name=$1 n=$2 mib=$3
 
-	for ((k = 1; k <= n; k++)); do s_disk "$name-sd$k" loop "$mib" sec 512; done
+	for ((k = 1; k <= n; k++)); do
+		[ -z "${S_dev[$name-sd$k]:-}" ] || continue
+		s_disk "$name-sd$k" loop "$mib" sec 512
+		check "filling $name-sd$k" dmoload fill "${S_dev[$name-sd$k]}" --max 1M
+	done
 	session_make "$name" "$n" "$mib" disk=given pmeta=64 smeta=1024 mdisk=loop equal=1 reads=0 \
 		cycle=3600000 budget=512 timeout=600000 "${@:4}"
 	session_link "$name"

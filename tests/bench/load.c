@@ -8,6 +8,7 @@
  *   --walk random|once|seq                   once: each block of the area once, in random order
  *   --depth N            default 1           --ops N       default 1000; once: at most the area's blocks
  *   --area FIRST:LENGTH  bytes (k, M)        --seed N      --zipf T  random: skewed, T in thousandths
+ *   --seconds N          no operation begins later than that
  *   --rate N             operations a second, each due at its time; default: as fast as they go
  *   --latencies FILE     one a line, in ns
  *
@@ -36,7 +37,7 @@
 static struct {
 	const char *dev, *walk, *latencies;
 	bool read;
-	uint64_t size, depth, ops, first, len, seed, rate, zipf;
+	uint64_t size, depth, ops, first, len, seed, rate, zipf, seconds;
 } o = { .walk = "random", .size = 4096, .depth = 1, .ops = 1000, .seed = 1 };
 
 static int fd;
@@ -46,6 +47,7 @@ static char *buf[MAX_DEPTH];
 static struct iocb cb[MAX_DEPTH];
 static uint64_t begun[MAX_DEPTH];
 static uint64_t late;
+static uint64_t end;		/* when to stop, or 0 */
 
 static void die(const char *what)
 {
@@ -154,6 +156,15 @@ static void draw(void)
 
 /* ---- the load ---- */
 
+/* All that were drawn were begun, or time is over: then that is how many there were. */
+static bool over(uint64_t i)
+{
+	if (i < o.ops && (!end || now() < end))
+		return false;
+	o.ops = i;
+	return true;
+}
+
 static void wait_due(uint64_t start, uint64_t i)
 {
 	uint64_t due = start + i * 1000000000 / o.rate, t = now();
@@ -169,7 +180,7 @@ static void run_sync(uint64_t start)
 	uint64_t i, t = 0;
 	ssize_t n;
 
-	for (i = 0; i < o.ops; i++) {
+	for (i = 0; !over(i); i++) {
 		if (o.rate)
 			wait_due(start, i);
 		if (took)
@@ -226,10 +237,25 @@ static void submit(aio_context_t ctx, const unsigned int *places, unsigned int n
 		die("io_submit");
 }
 
+/* Until operation @i is due collect what ends; the number of places idle then. */
+static unsigned int collect_until_due(aio_context_t ctx, unsigned int *idle, unsigned int nr_idle,
+				      uint64_t start, uint64_t i)
+{
+	uint64_t due = start + i * 1000000000 / o.rate, t;
+	struct timespec limit;
+
+	while (nr_idle < o.depth && (t = now()) < due) {
+		limit.tv_sec = (time_t)((due - t) / 1000000000);
+		limit.tv_nsec = (long)((due - t) % 1000000000);
+		nr_idle += reap(ctx, 1, idle + nr_idle, &limit);
+	}
+	wait_due(start, i);
+	return nr_idle;
+}
+
 static void run_async(uint64_t start)
 {
 	unsigned int idle[MAX_DEPTH], nr_idle = (unsigned int)o.depth, n, k;
-	struct timespec none = { 0, 0 };
 	aio_context_t ctx = 0;
 	uint64_t i = 0;
 
@@ -242,12 +268,10 @@ static void run_async(uint64_t start)
 		cb[k].aio_buf = (uintptr_t)buf[k];
 		cb[k].aio_nbytes = o.size;
 	}
-	while (i < o.ops) {
+	while (!over(i)) {
 		if (o.rate)
-			wait_due(start, i);
-		if (o.rate && nr_idle < o.depth)
-			nr_idle += reap(ctx, 0, idle + nr_idle, &none);
-		if (!nr_idle)
+			nr_idle = collect_until_due(ctx, idle, nr_idle, start, i);
+		while (!nr_idle)
 			nr_idle = reap(ctx, 1, idle, NULL);
 		n = o.rate ? 1 : nr_idle;
 		if (n > o.ops - i)
@@ -255,8 +279,6 @@ static void run_async(uint64_t start)
 		nr_idle -= n;
 		submit(ctx, idle + nr_idle, n, i);
 		i += n;
-		if (!o.rate && !nr_idle)
-			nr_idle = reap(ctx, 1, idle, NULL);
 	}
 	while (nr_idle < o.depth)
 		nr_idle += reap(ctx, (long)(o.depth - nr_idle), idle + nr_idle, NULL);
@@ -307,14 +329,14 @@ static void report(uint64_t ns)
 
 static uint64_t number(const char *text)
 {
-	char *end;
-	uint64_t n = strtoull(text, &end, 0);
+	char *rest;
+	uint64_t n = strtoull(text, &rest, 0);
 
-	if (*end == 'k')
+	if (*rest == 'k')
 		n <<= 10;
-	else if (*end == 'M')
+	else if (*rest == 'M')
 		n <<= 20;
-	else if (end == text || (*end && *end != ':'))
+	else if (rest == text || (*rest && *rest != ':'))
 		usage("an option has no number");
 	return n;
 }
@@ -338,6 +360,8 @@ static void parse(int argc, char **argv)
 			o.depth = number(arg);
 		else if (!strcmp(name, "--ops"))
 			o.ops = number(arg);
+		else if (!strcmp(name, "--seconds"))
+			o.seconds = number(arg);
 		else if (!strcmp(name, "--seed"))
 			o.seed = number(arg);
 		else if (!strcmp(name, "--rate"))
@@ -381,6 +405,7 @@ int main(int argc, char **argv)
 	if (o.rate || o.latencies)
 		took = memory(o.ops * sizeof(*took));
 	start = now();
+	end = o.seconds ? start + o.seconds * 1000000000 : 0;
 	if (o.depth == 1)
 		run_sync(start);
 	else

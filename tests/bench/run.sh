@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh all|quick: run the benches of tests/bench/vm/, one after the other, print a table and write build/bench/all.json or
-# quick.json and, of all, plots. `quick` takes those whose header says "Quick: yes", with small numbers. T=GLOB selects.
+# quick.json and, of all, plots. `quick` takes those whose header says "Quick: yes", with small numbers. T=GLOB selects;
+# what was selected goes to part.json.
 #
 # A bench is a scenario (scripts/scenario.sh says what its header may hold); besides:
 #   # Measures: what, a sentence               # Quick: yes
@@ -21,7 +22,8 @@ quick) long=0 ;;
 *) sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 export LC_ALL=C SCENARIOS=tests/bench/vm LONG=$long SEED=${SEED:-1}
-out=build/bench
+out=build/bench results=build/bench/$mode.json
+[ -z "${T:-}" ] || results=$out/part.json
 mkdir -p "$out" build/logs
 
 die() { echo "bench: $*" >&2; exit 1; }
@@ -114,9 +116,9 @@ jq -n --argjson b "$(lines "$work/benches")" --argjson f "$(lines "$work/figures
 	  figures: [$f[] | { bench: .[0], time: .[1], name: .[2], value: (.[3] | num), unit: .[4], bar: .[5], limit: (.[6] // "" | num) }
 		    | .met = (if .bar == "max" then .value <= .limit elif .bar == "min" then .value >= .limit else null end)],
 	  plots: [$l[] | { bench: .[0], name: .[1], style: .[2], title: .[3], x: .[4], y: .[5] }],
-	  points: [$p[] | { bench: .[0], plot: .[1], series: .[2], x: .[3], y: (.[4] | num) }] }' > "$out/$mode.json"
+	  points: [$p[] | { bench: .[0], plot: .[1], series: .[2], x: .[3], y: (.[4] | num) }] }' > "$results"
 
-tests/bench/table.sh "$out/$mode.json" | tee "$out/$mode.txt"
-[ "$mode" = quick ] || tests/bench/plot.sh "$out/$mode.json" "$out/plots"
-echo "results in $out/$mode.json"
-jq -e 'all(.benches[]; .ok)' "$out/$mode.json" > /dev/null
+tests/bench/table.sh "$results" | tee "${results%.json}.txt"
+[ "$mode" = quick ] || tests/bench/plot.sh "$results" "$out/plots"
+echo "results in $results"
+jq -e 'all(.benches[]; .ok)' "$results" > /dev/null

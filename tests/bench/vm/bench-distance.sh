@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Measures: how long a 4 KiB random write takes while cycles are shipped to a secondary that is far away, against one that
+# is near; the load is steady.
+# Kernels: 6.1
+# Machines: 1
+# Icount: 1
+# Limit: 100
+# Mem: 1024
+# Append: clearcpuid=erms,fsrm
+# Plot: distance|lines|Latency of a 4 KiB write under steady load|RTT in ms|mean, virtual ns
+
+. "$DMO_TOP/tests/bench/lib.sh"
+
+seconds=$(long 2 5)
+declare -A near
+rates=([1]=500 [16]=2000)
+
+# measure RTT: cycles of 200 ms, or what that distance allows.
+measure() {
+	local rtt=$1 depth cuts word value
+
+	bench_line "$rtt"
+	sleep 1
+	for depth in 1 16; do
+		cuts=$(pstat d cut.n)
+		io "$(pvol d)" --area 0M:32M --depth $depth --rate "${rates[depth]}" --ops $((rates[depth] * seconds)) --seed "$((rtt + depth))"
+		cuts=$(($(pstat d cut.n) - cuts))
+		[ $cuts -gt 0 ] || fail "nothing was shipped"
+		figure "RTT $rtt ms, depth $depth: cycles meanwhile" $cuts ""
+		for word in mean p50 p99; do
+			value=io_$word
+			value=${!value}
+			: "${near[$depth-$word]:=$value}"
+			figure "RTT $rtt ms, depth $depth: $word" "$value" ns
+			[ "$rtt" = 0 ] || [ $word = p99 ] ||
+				figure "RTT $rtt ms, depth $depth: $word, to RTT 0" "$(ratio "$value" "${near[$depth-$word]}")" x max 1.03
+		done
+		figure "RTT $rtt ms, depth $depth: max" "$io_max" ns
+		point distance "depth $depth" "$rtt" "$io_mean"
+	done
+}
+
+load_module
+bench_disk slow d-pd1 64
+bench_session d 1 64
+bench_cycle d 200
+io "$(pvol d)" --area 0M:32M --depth 1 --rate 500 --ops 200
+io "$(pvol d)" --area 0M:32M --depth 16 --rate 500 --ops 200
+for rtt in 0 20 100 300; do measure $rtt; done
+bench_line 0
+session_drain d
+session_equal d
+session_remove d
+bench_pass

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Measures: writes a second under full load over a line of 200 Mbit/s, for seconds, against DRBD 8.4 on disks of the same
+# kind over a line of the same kind. Both ends of DRBD are in one kernel, over the loopback interface.
+# Kernels: 6.1
+# Needs: drbdmeta:drbd-utils /lib/drbd/drbdsetup-84:drbd-utils module/drbd:linux-image-amd64
+# Machines: 1
+# Icount: 1
+# Limit: 150
+# Mem: 1280
+# Append: clearcpuid=erms,fsrm
+# Plot: drbd-1|lines|4 KiB random writes, depth 1, line of 200 Mbit/s|RTT in ms|writes a virtual second
+# Plot: drbd-16|lines|4 KiB random writes, depth 16, line of 200 Mbit/s|RTT in ms|writes a virtual second
+
+bench_programs="drbdmeta /lib/drbd/drbdsetup-84" bench_modules="drbd"
+. "$DMO_TOP/tests/bench/lib.sh"
+
+rate=200mbit seconds=$(long 1 3)
+drbd=/lib/drbd/drbdsetup-84
+declare -A rate_of
+
+# load NAME DEVICE RTT: at both depths, first until it is steady.
+load() {
+	local depth
+
+	for depth in 1 16; do
+		io "$2" --area 0M:48M --depth $depth --ops 200000 --seconds 1 --seed 5
+		io "$2" --area 0M:48M --depth $depth --ops 400000 --seconds "$seconds" --seed 6
+		rate_of[$1-$3-$depth]=$(calc "1e9 / $io_per_op")
+		figure "RTT $3 ms, depth $depth: $1" "${rate_of[$1-$3-$depth]}" writes/s
+		point drbd-$depth "$1" "$3" "${rate_of[$1-$3-$depth]}"
+	done
+}
+
+drbd_up() {
+	local i
+
+	for i in 0 1; do
+		check "DRBD: metadata $i" drbdmeta --force $i v08 "${S_dev[end$i]}" internal create-md
+		check "DRBD: resource $i" $drbd new-resource r$i
+		check "DRBD: minor $i" $drbd new-minor r$i $i 0
+		check "DRBD: attach $i" $drbd attach $i "${S_dev[end$i]}" "${S_dev[end$i]}" internal
+	done
+}
+drbd_connect() {
+	check "DRBD: connect 0" $drbd connect r0 127.0.0.1:7001 127.0.0.1:7002 --protocol "$1"
+	check "DRBD: connect 1" $drbd connect r1 127.0.0.1:7002 127.0.0.1:7001 --protocol "$1"
+	wait_for 60 "DRBD: connected" drbd_is Connected
+}
+drbd_is() { [ "$($drbd cstate 0)" = "$1" ]; }
+drbd_disconnect() {
+	check "DRBD: disconnect 0" $drbd disconnect 127.0.0.1:7001 127.0.0.1:7002
+	$drbd disconnect 127.0.0.1:7002 127.0.0.1:7001 || true	# it may have heard of it
+}
+
+# lo RTT: the line between the two ends of DRBD.
+lo_line() { tc qdisc replace dev lo root netem delay "$(($1 * 500))us" limit 100000 rate $rate; }
+
+load_module
+ip link set lo mtu 1500
+ip link set lo up
+for i in end0 end1 o-pd1 o-sd1; do bench_disk slow $i 64; done
+
+step "DRBD"
+echo /none > /sys/module/drbd/parameters/usermode_helper
+mkdir -p /var/lock /var/lib/drbd
+drbd_up
+drbd_connect A
+check "DRBD: no first copy" $drbd new-current-uuid 0 --clear-bitmap
+check "DRBD: primary" $drbd primary 0
+drbd_disconnect
+mknod /dev/drbd0 b 147 0 2>/dev/null || true
+for protocol in A C; do
+	for rtt in 0 20 100; do
+		lo_line $rtt
+		drbd_connect $protocol
+		load "DRBD $protocol" /dev/drbd0 $rtt
+		drbd_disconnect
+	done
+done
+tc qdisc del dev lo root
+for i in 0 1; do $drbd down r$i || true; done
+
+step "ordered"
+bench_session o 1 64
+bench_cycle o 1000
+for rtt in 0 20 100; do
+	bench_line $rtt $rate
+	load ordered "$(pvol o)" $rtt
+	for depth in 1 16; do
+		figure "RTT $rtt ms, depth $depth: ordered to DRBD A" \
+			"$(ratio "${rate_of[ordered-$rtt-$depth]}" "${rate_of[DRBD A-$rtt-$depth]}")" x min 10
+		figure "RTT $rtt ms, depth $depth: ordered to DRBD C" \
+			"$(ratio "${rate_of[ordered-$rtt-$depth]}" "${rate_of[DRBD C-$rtt-$depth]}")" x
+	done
+done
+same "INCONSISTENT" "$(sstat o inconsistent)" false
+session_remove o
+bench_pass
