@@ -14,11 +14,12 @@ memory_root() {
 	local -a programs=() files=()
 
 	for f in awk bash basename blockdev cat chrt cp cut date dd dirname dmesg dmsetup env find grep head insmod ip kill ln losetup ls mount umount seq tee xargs cmp \
-		 lsblk mkdir mktemp modinfo modprobe mountpoint paste mknod readlink rm rmmod sed sleep sort ss stat sync tail tc timeout \
+		 lsblk mkdir mktemp modinfo modprobe mountpoint paste mknod readlink rm rmdir rmmod sed sleep sort ss stat sync tail tc timeout \
 		 touch tr truncate uname wc ${bench_programs:-}; do
 		programs+=("$(type -P "$f")") || fail "there is no program $f"
 	done
-	programs+=("$DMO_TOP/userspace/orderedctl" "$DMO_TOP"/build/vm/* "$DMO_TOP"/build/bench/dmobench)
+	programs+=("$DMO_TOP/userspace/orderedctl" "$DMO_TOP"/build/vm/* "$DMO_TOP"/build/bench/dmobench
+		   "$DMO_TOP"/build/bench/dmostream)
 	mapfile -t files <<< "$(ldd "${programs[@]}" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' | sort -u)"
 	for f in dm-mod brd loop null_blk veth sch_netem sch_htb tcp_diag inet_diag libcrc32c crc32c-intel ${bench_modules:-}; do	# none is read from there
 		modprobe "$f" 2>/dev/null || true
@@ -73,11 +74,12 @@ calc() { awk "BEGIN { printf \"%.6g\", $1 }"; }
 
 # shellcheck disable=SC2034 # for the bench
 io_per_op='' io_ns='' io_mean='' io_p50='' io_p99='' io_max='' io_late=''
-# io DEVICE OPTION...: dmobench; leaves its words in io_<word>: io_per_op, io_ns, io_p50 ...
+# io DEVICE OPTION...: dmobench (or io_program); leaves its words in io_<word>: io_per_op, io_ns, io_p50 ...
 io() {
 	local out pair
 
-	out=$(dmobench "$@" 2>&1) || fail "dmobench $*: $out"
+	# shellcheck disable=SC2086 # words
+	out=$(${io_program:-dmobench} "$@" 2>&1) || fail "dmobench $*: $out"
 	echo "dmobench $*: $out"
 	for pair in $out; do
 		printf -v "io_${pair%%=*}" %s "${pair#*=}"

@@ -66,7 +66,7 @@ done
 scripts/build-module.sh 6.1 > "$out/build.log" 2>&1 || die "the module doesn't build, see $out/build.log"
 make -s -C userspace >> "$out/build.log" 2>&1 || die "orderedctl doesn't build, see $out/build.log"
 make -s -C tests/vm/lib >> "$out/build.log" 2>&1 || die "the scenarios' programs don't build, see $out/build.log"
-make -s -C tests/bench >> "$out/build.log" 2>&1 || die "the load program doesn't build, see $out/build.log"
+make -s -C tests/bench >> "$out/build.log" 2>&1 || die "the benches' programs don't build, see $out/build.log"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
