@@ -22,7 +22,7 @@ packages=(
 	btrfs-progs cryptsetup-bin fdisk kpartx lvm2 mdadm sqlite3 thin-provisioning-tools
 )
 [ "${1:-}" != demo ] || packages+=(postgresql-15)
-[ "${1:-}" != bench ] || packages+=(gnuplot-nox)
+[ "${1:-}" != bench ] || packages+=(gnuplot-nox drbd-utils)
 
 missing=()
 for p in "${packages[@]}"; do

@@ -7,7 +7,7 @@
 # Quick: yes
 # Machines: 1
 # Icount: 1
-# Limit: 400
+# Limit: 300
 # Mem: 1024
 # Plot: foreground|bars|What a 4 KiB random write costs the host (link up, nothing shipped)||instructions (virtual ns) a write
 # Append: clearcpuid=erms,fsrm

@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 400
+# Limit: 100
 # Mem: 1024
 # Append: clearcpuid=erms,fsrm
 # Plot: reads|bars|What a read costs the host (link up, nothing shipped)||instructions (virtual ns) a read
