@@ -49,8 +49,8 @@ static int run_switch(const struct command *cmd, int argc, char **argv)
 	return rc;
 }
 
-/* Nothing will change by waiting: say so at once. */
-static bool hopeless(const struct ord_session *s)
+/* Nothing will change by waiting for longer than @waited_ms: say so. */
+static bool hopeless(const struct ord_session *s, uint64_t waited_ms)
 {
 	if (s->state == DMO_STATE_FAILED || s->link_state == DMO_LINK_NONE)
 		return true;
@@ -59,11 +59,11 @@ static bool hopeless(const struct ord_session *s)
 	case DMO_BLOCK_INACTIVE:
 	case DMO_BLOCK_SUSPENDED:
 	case DMO_BLOCK_META_ERROR:
-	case DMO_BLOCK_RESTORE_ERROR:
 		return true;
 	case DMO_BLOCK_READ_ERROR:
-		/* it is tried again each second: it may have been repaired */
-		return s->block_ms >= 3000;
+	case DMO_BLOCK_RESTORE_ERROR:
+		/* tried again within 3 s: it may have been repaired just now */
+		return waited_ms >= 4000 && s->block_ms >= 4000;
 	default:
 		return false;
 	}
@@ -99,7 +99,7 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut, uint64_t tim
 		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
 			return ORD_OK;
 		/* twice, so that a passing moment (a reload) is none */
-		stuck = hopeless(s) ? stuck + 1 : 0;
+		stuck = hopeless(s, ord_mono_ms() - start) ? stuck + 1 : 0;
 		if (stuck > 2)
 			return say_stuck(s, cut, "will not reach the secondary's disks");
 		if (ord_interrupted()) {
