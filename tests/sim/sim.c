@@ -1033,13 +1033,18 @@ static void promote_main(void *arg)
 /* The primary is lost. */
 static void promote(u32 seed)
 {
+	struct dmo_session *s;
 	u32 v;
 
 	if (!sec->started || w.busy[index_of(sec)] || w.alone || w.sec_stale)
 		return;
 	crash(pri, seed);
-	/* a copy of the secondary as it is now may become the new primary's one */
-	if (!w.promotion_tried) {
+	/*
+	 * A copy of the secondary as it is now may become the new primary's one. Not after a try that
+	 * failed halfway: it may have written the new role.
+	 */
+	s = node_session(sec);
+	if (!dmo_meta_failed(s->meta)) {
 		disk_copy_from(w.spare_meta, sec->meta, DISK_ALL, &sim_sched);
 		for (v = 0; v < sec->nr_volumes; v++)
 			disk_copy_from(w.spare_data[v], sec->data[v], DISK_ALL, &sim_sched);
