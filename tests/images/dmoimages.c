@@ -353,18 +353,20 @@ static bool crash_again(struct image *im, size_t before, uint64_t s, unsigned in
 		wrong(&next, "%s", c->why);
 	if (crash_variant(c, rng_under(&r, 4) ? 2 : rng_under(&r, 2), &r)) {
 		size_t mark = lg.sec.nr_undo;
-		struct seen *seen = look_up(lg.sec.hash);
+		uint64_t hash = lg.sec.hash;
+		struct seen *seen = look_up(hash);
 
 		snprintf(next.name, sizeof(next.name), "%s", im->name);
 		if (!seen->hash) {
-			seen->hash = lg.sec.hash;
+			seen->hash = hash;
 			nr_seen++;
 			mine->images++;
 			mine->nested++;
 			mine->journal += meta != 0;
 			mine->restore += data != 0;
 			ok = run_image(&next, rng_next64(&r));
-			*look_up(seen->hash) = (struct seen) { seen->hash, next.found.complete,
+			/* the table may have grown, and @seen with it gone elsewhere */
+			*look_up(hash) = (struct seen) { hash, next.found.complete,
 				next.found.committed, next.found.restored, next.found.inconsistent,
 				next.found.refused };
 			if (ok && depth < DEPTH && rng_under(&r, 3) == 0)
