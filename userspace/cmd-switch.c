@@ -49,7 +49,7 @@ static int run_switch(const struct command *cmd, int argc, char **argv)
 	return rc;
 }
 
-/* Nothing will change by waiting for longer than @waited_ms: say so. */
+/* Would waiting for longer, after @waited_ms, change nothing? */
 static bool hopeless(const struct ord_session *s, uint64_t waited_ms)
 {
 	if (s->state == DMO_STATE_FAILED || s->link_state == DMO_LINK_NONE)
