@@ -33,7 +33,10 @@ phase() {
 	load_start "$(pvol a)" --seed "$RANDOM" --seconds 600 --lanes 2 --max 64k --pause 2000 --verify --discard 3 --zero 3 --fua 5 --flush 5 \
 		--hot 20 "${errors[@]}"
 	"bad_$way" "$disk" "${3:-}"
-	for ((i = 0; i < $(long 3 15); i++)); do
+	# And until a bio has failed: a primary writes to its metadata device only when something is set.
+	i=0
+	while [ $i -lt "$(long 3 15)" ] || { [ "$way" = bio ] && [ $i -lt 100 ] && ! fault_hit fail_make_request; }; do
+		i=$((i + 1))
 		sleep 0.7
 		orderedctl set "$(pmeta a)" --cycle-ms $((50 + i)) > /dev/null 2>&1 || true
 		orderedctl switch "$(pmeta a)" > /dev/null 2>&1 || true
@@ -72,7 +75,7 @@ session_copied a
 
 phase a-pd1 bio 5
 phase a-sd1 bio 5
-phase a-pm bio 20
+phase a-pm bio 50
 phase a-sm bio 2
 phase a-pd1 dust
 if [ "$LONG" = 1 ]; then
