@@ -151,14 +151,34 @@ machine_resume() { kill -CONT "${machine_pid[$1]}"; }
 # machine_tell NAME WORD: let `heed WORD` in the guest return.
 machine_tell() { touch "$MACHINE_DIR/$1/told-$2"; }
 
+# machine_cpu NAME: the CPU time its QEMU process has had, in ticks of 10 ms.
+machine_cpu() { sed 's/.*) //' "/proc/${machine_pid[$1]}/stat" 2>/dev/null | awk '{ print $12 + $13 }'; }
+
+# machine_busy NAME: a thread of it runs, or would if a CPU or disk had time for it.
+machine_busy() { cat "/proc/${machine_pid[$1]}"/task/*/stat 2>/dev/null | sed 's/.*) //' | grep -q '^[RD]'; }
+
 # machine_finish NAME [SECONDS]: wait until its script has ended and power is off; fails unless the
-# script ended with 0.
+# script ended with 0. Where instructions are counted the seconds are of CPU time, which don't depend on what else this
+# host does; and such a machine, which never sleeps, hangs when it wanted none for MACHINE_HUNG (default 60) seconds.
 machine_finish() {
-	local name=$1 end=$((SECONDS + ${2:-60}))
+	local name=$1 limit=${2:-60} start=$SECONDS cpu seen=-1 idle=0
 
 	while machine_running "$name"; do
-		[ $SECONDS -lt $end ] || { machine_error "$name was still running after ${2:-60} s"; return 1; }
-		sleep 0.1
+		if [ "${MACHINE_ICOUNT:-}" != 1 ]; then
+			[ $((SECONDS - start)) -lt "$limit" ] || { machine_error "$name was still running after $limit s"; return 1; }
+			sleep 0.1
+			continue
+		fi
+		# Looks are counted, not seconds: on a busy host this script is late, too.
+		cpu=$(machine_cpu "$name")
+		idle=$((idle + 1))
+		if [ "${cpu:=$seen}" != "$seen" ] || machine_busy "$name"; then
+			seen=$cpu idle=0
+		fi
+		[ "$seen" -lt $((limit * 100)) ] || { machine_error "$name was still running after $limit s of CPU time"; return 1; }
+		[ $idle -lt $((${MACHINE_HUNG:-60} * 2)) ] ||
+			{ machine_error "$name hangs: no CPU time for ${MACHINE_HUNG:-60} s"; return 1; }
+		sleep 0.5
 	done
 	wait "${machine_pid[$name]}" 2>/dev/null || true
 	unset "machine_pid[$name]"

@@ -48,7 +48,7 @@ PATH=$DMO_TOP/build/bench:$PATH
 # figure NAME VALUE UNIT [max|min LIMIT]: a result, and the bar it is to be held to. Nothing is written to the host
 # here: where instructions are counted, waiting for the host is a leap of the clock to whatever timer comes next.
 figure() {
-	[ -n "$2" ] || fail "no value for '$1'"
+	[[ $2 =~ ^-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$ ]] || fail "no value for '$1': '$2'"
 	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" "${5:-}" >> /run/figures
 	echo "FIGURE $1: $2 $3${4:+ ($4 $5)}"
 }

@@ -5,6 +5,9 @@
 
 set -euo pipefail
 [ $# = 1 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+# shellcheck source=tests/bench/result.sh
+. "$(dirname "${BASH_SOURCE[0]}")/result.sh"
+result_check table.sh "$1"
 
 jq -r '"\(.commit), \(.date), Linux \(.kernel), QEMU \(.qemu)",
 	(.benches[] | select(.note != "") | "\(.name): \(.note)"),
