@@ -17,7 +17,7 @@ dkmsdir = $(DESTDIR)/usr/src/dm-ordered-$(VERSION)
 
 .DEFAULT_GOAL := all
 .PHONY: all module module-all module-debug tool install install-module install-tool install-dkms uninstall \
-	check check-unit check-kunit check-vm check-static check-fuzz check-sim check-images check-mutants check-long bench bench-quick bench-compare demo \
+	check check-unit check-kunit check-vm check-static check-fuzz check-sim check-images check-bench check-mutants check-long bench bench-quick bench-compare demo \
 	setup clean help
 
 help:
@@ -28,11 +28,11 @@ help:
 	@echo 'make uninstall       remove them'
 	@echo 'make setup           install what building and testing need (Debian 12, root)'
 	@echo 'make check           all tests: check-static check-unit check-kunit check-fuzz check-sim'
-	@echo '                     check-images check-vm;'
+	@echo '                     check-images check-vm check-bench (the quick benches run);'
 	@echo '                     T=NAME selects, KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
 	@echo 'make check-mutants   the product broken on purpose, one thing at a time: is it noticed? (T=NAME)'
 	@echo 'make check-long      all of these with larger numbers'
-	@echo 'make bench           measure, and draw plots: Documentation/performance.md (T=NAME selects)'
+	@echo 'make bench           measure, and draw plots: Documentation/performance.md (T=NAME selects, LONG=0: small numbers)'
 	@echo 'make bench-quick     some of it with small numbers, some minutes'
 	@echo 'make bench-compare   OLD=FILE NEW=FILE: what changed by more than 1 % between two results (JSON)'
 	@echo 'make demo            a database on two emulated sites, one of which loses its power'
@@ -84,11 +84,11 @@ setup:
 	scripts/setup.sh
 
 check:
-	@tests/run.sh static unit kunit fuzz sim images vm
-check-static check-unit check-kunit check-fuzz check-sim check-images check-vm check-mutants: check-%:
+	@tests/run.sh static unit kunit fuzz sim images vm bench
+check-static check-unit check-kunit check-fuzz check-sim check-images check-vm check-bench check-mutants: check-%:
 	@tests/run.sh $*
 check-long:
-	@LONG=1 tests/run.sh static unit kunit fuzz sim images vm mutants
+	@LONG=1 tests/run.sh static unit kunit fuzz sim images vm bench mutants
 
 bench:
 	@scripts/setup.sh bench

@@ -7,9 +7,10 @@
 #   fuzz    libFuzzer on the product's own files, tests/fuzz/
 #   sim     deterministic simulation of two hosts, tests/sim/
 #   images  crash images out of recordings of all disks, tests/images/
+#   bench   the quick benches of tests/bench/: that they run and yield their figures, not what these are
 #   mutants the product broken on purpose, tests/mutants/: some test must notice each
 # Variables:
-#   T=GLOB     only unit tests test_GLOB, fuzzers fuzz_GLOB, scenarios GLOB and images of record-GLOB
+#   T=GLOB     only unit tests test_GLOB, fuzzers fuzz_GLOB, scenarios GLOB, images of record-GLOB and benches bench-GLOB
 #   KERNEL=K   scenarios under 6.1, 6.12 or debug (default: what their headers say)
 #   LONG=1     larger numbers      SEED=N   for random tests (default: today's own; printed)
 #   SLOTS=N    machines at a time, default 2
@@ -155,6 +156,20 @@ part_vm() {
 		used=$((used + need))
 	done < <(printf '%s\n' "${jobs[@]}" | sort -k1,1nr -k2,2nr -k3)
 	wait
+}
+
+# ---------------------------------------------------------------- bench
+
+part_bench() {
+	local f name some=0
+
+	for f in tests/bench/vm/*.sh; do
+		name=$(basename "$f" .sh)
+		grep -qx "# Quick: yes" "$f" || continue
+		if selected "$name" || selected "${name#bench-}"; then some=1; fi
+	done
+	[ $some = 1 ] || return 0
+	tests/bench/run.sh quick | tee "$logs/bench.log" | grep --line-buffered -E '^(ok|FAILED) '
 }
 
 # ---------------------------------------------------------------- the sum

@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 1024
 # Append: clearcpuid=erms,fsrm
 # Plot: rpo|bars|Age of the newest committed cut, 4 MB/s of random writes, 20 ms RTT, 200 Mbit/s||ms

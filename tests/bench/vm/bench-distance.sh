@@ -4,9 +4,10 @@
 # Measures: how long a 4 KiB random write takes while cycles are shipped to a secondary that is far away, against one that
 # is near; the load is steady.
 # Kernels: 6.1
+# Quick: yes
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 1024
 # Append: clearcpuid=erms,fsrm
 # Plot: distance|lines|Latency of a 4 KiB write under steady load|RTT in ms|mean, virtual ns

@@ -7,7 +7,7 @@
 # Needs: drbdmeta:drbd-utils /lib/drbd/drbdsetup-84:drbd-utils module/drbd:linux-image-amd64
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 1280
 # Append: clearcpuid=erms,fsrm
 # Plot: drbd-1|lines|4 KiB random writes, depth 1, line of 200 Mbit/s|RTT in ms|writes a virtual second

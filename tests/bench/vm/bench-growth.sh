@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 3072
 # Append: clearcpuid=erms,fsrm brd.rd_size=524288
 # Plot: growth|loglines|Cost of a 4 KiB write, disk in memory|dirty blocks|virtual ns

@@ -4,9 +4,10 @@
 # Measures: what reads cost the host while the link is up and nothing is shipped, against dm-linear on the same disk; a
 # quarter of the blocks that are read are in the cycle.
 # Kernels: 6.1
+# Quick: yes
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 1024
 # Append: clearcpuid=erms,fsrm
 # Plot: reads|bars|What a read costs the host (link up, nothing shipped)||instructions (virtual ns) a read

@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 3072
 # Append: clearcpuid=erms,fsrm
 # Plot: recovery|lines|From activation to promoted, disks of 200 MB/s|MiB in the journal|virtual s

@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 1280
 # Append: clearcpuid=erms,fsrm
 

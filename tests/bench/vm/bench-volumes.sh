@@ -6,7 +6,7 @@
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
-# Limit: 100
+# Limit: 300
 # Mem: 2048
 # Append: clearcpuid=erms,fsrm preempt=full
 # Plot: volumes|loglines|Session of many volumes|volumes|virtual ns
