@@ -10,6 +10,7 @@
  *   --area FIRST:LENGTH  bytes (k, M)        --seed N      --zipf T  random: skewed, T in thousandths
  *   --seconds N          no operation begins later than that
  *   --rate N             operations a second, each due at its time; default: as fast as they go
+ *   --arrive even|random default even; random: with exponential gaps, so that it falls in with nothing
  *   --latencies FILE     one a line, in ns
  *
  * Prints ops=N ns=N per_op=NS p50=NS p99=NS max=NS late=N; per_op is elapsed time by number, late how many began
@@ -36,12 +37,13 @@
 
 static struct {
 	const char *dev, *walk, *latencies;
-	bool read;
+	bool read, random;
 	uint64_t size, depth, ops, first, len, seed, rate, zipf, seconds;
 } o = { .walk = "random", .size = 4096, .depth = 1, .ops = 1000, .seed = 1 };
 
 static int fd;
 static uint64_t *at;		/* where operation i goes */
+static uint64_t *due;		/* with --rate: when, from the start */
 static uint64_t *took;		/* how long it took, or NULL */
 static char *buf[MAX_DEPTH];
 static struct iocb cb[MAX_DEPTH];
@@ -154,6 +156,19 @@ static void draw(void)
 	munmap(order, blocks * sizeof(*order));
 }
 
+/* Of an even pace any interval that is kept by something else makes a beat. */
+static void draw_times(void)
+{
+	double t = 0;
+	uint64_t i;
+
+	due = memory(o.ops * sizeof(*due));
+	for (i = 0; i < o.ops; i++) {
+		due[i] = o.random ? (uint64_t)t : i * 1000000000 / o.rate;
+		t -= log(((double)(rnd() >> 11) + 1) / 9007199254740992.0) * 1e9 / (double)o.rate;
+	}
+}
+
 /* ---- the load ---- */
 
 /* All that were drawn were begun, or time is over: then that is how many there were. */
@@ -167,11 +182,11 @@ static bool over(uint64_t i)
 
 static void wait_due(uint64_t start, uint64_t i)
 {
-	uint64_t due = start + i * 1000000000 / o.rate, t = now();
+	uint64_t when = start + due[i], t = now();
 
-	if (t < due)
-		sleep_until(due);
-	else if (t - due > 1000000)
+	if (t < when)
+		sleep_until(when);
+	else if (t - when > 1000000)
 		late++;
 }
 
@@ -241,12 +256,12 @@ static void submit(aio_context_t ctx, const unsigned int *places, unsigned int n
 static unsigned int collect_until_due(aio_context_t ctx, unsigned int *idle, unsigned int nr_idle,
 				      uint64_t start, uint64_t i)
 {
-	uint64_t due = start + i * 1000000000 / o.rate, t;
+	uint64_t when = start + due[i], t;
 	struct timespec limit;
 
-	while (nr_idle < o.depth && (t = now()) < due) {
-		limit.tv_sec = (time_t)((due - t) / 1000000000);
-		limit.tv_nsec = (long)((due - t) % 1000000000);
+	while (nr_idle < o.depth && (t = now()) < when) {
+		limit.tv_sec = (time_t)((when - t) / 1000000000);
+		limit.tv_nsec = (long)((when - t) % 1000000000);
 		nr_idle += reap(ctx, 1, idle + nr_idle, &limit);
 	}
 	wait_due(start, i);
@@ -366,6 +381,8 @@ static void parse(int argc, char **argv)
 			o.seed = number(arg);
 		else if (!strcmp(name, "--rate"))
 			o.rate = number(arg);
+		else if (!strcmp(name, "--arrive"))
+			o.random = !strcmp(arg, "random");
 		else if (!strcmp(name, "--zipf"))
 			o.zipf = number(arg);
 		else if (!strcmp(name, "--area") && strchr(arg, ':')) {
@@ -402,6 +419,8 @@ int main(int argc, char **argv)
 		for (k = 0; k < o.size; k += 8)
 			*(uint64_t *)(buf[i] + k) = rnd();
 	}
+	if (o.rate)
+		draw_times();
 	if (o.rate || o.latencies)
 		took = memory(o.ops * sizeof(*took));
 	start = now();

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Measures: how long a 4 KiB random write takes while cycles are shipped to a secondary that is far away, against one that
-# is near; the load is steady.
+# is near. The writes come at random moments, the writer goes ahead of all other threads.
 # Kernels: 6.1
 # Quick: yes
 # Machines: 1
 # Icount: 1
 # Limit: 300
 # Mem: 1024
-# Append: clearcpuid=erms,fsrm
+# Append: clearcpuid=erms,fsrm preempt=full
 # Plot: distance|lines|Latency of a 4 KiB write under steady load|RTT in ms|mean, virtual ns
 
 . "$DMO_TOP/tests/bench/lib.sh"
@@ -17,6 +17,12 @@
 seconds=$(long 2 5)
 declare -A near
 rates=([1]=500 [16]=2000)
+
+# paced DEPTH OPS: a writer whose pace is that of nothing else here; the same writes at each distance.
+paced() {
+	io_program="chrt -f 50 dmobench" io "$(pvol d)" --area 0M:32M --depth "$1" --rate "${rates[$1]}" --arrive random \
+		--ops "$2" --seed "$1"
+}
 
 # measure RTT: cycles of 200 ms, or what that distance allows.
 measure() {
@@ -26,7 +32,7 @@ measure() {
 	sleep 1
 	for depth in 1 16; do
 		cuts=$(pstat d cut.n)
-		io "$(pvol d)" --area 0M:32M --depth $depth --rate "${rates[depth]}" --ops $((rates[depth] * seconds)) --seed "$((rtt + depth))"
+		paced $depth $((rates[depth] * seconds))
 		cuts=$(($(pstat d cut.n) - cuts))
 		[ $cuts -gt 0 ] || fail "nothing was shipped"
 		figure "RTT $rtt ms, depth $depth: cycles meanwhile" $cuts ""
@@ -47,8 +53,7 @@ load_module
 bench_disk slow d-pd1 64
 bench_session d 1 64
 bench_cycle d 200
-io "$(pvol d)" --area 0M:32M --depth 1 --rate 500 --ops 200
-io "$(pvol d)" --area 0M:32M --depth 16 --rate 500 --ops 200
+for depth in 1 16; do paced $depth 200; done
 for rtt in 0 20 100 300; do measure $rtt; done
 bench_line 0
 session_drain d
