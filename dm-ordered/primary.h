@@ -36,6 +36,8 @@ enum dmo_io_kind { DMO_IO_OTHER, DMO_IO_FLUSH, DMO_IO_WRITE };
  * @range: block lock of a write
  * @work: next step in a worker: restart, copy-out, zero-out; or @wait: for a merge
  * @tracked: FLUSH: this flush is the one that is tracked
+ * @vecs: the slots' pages, which the bio is written from; NULL if it has none. @own_vecs if
+ *	there are few
  */
 struct dmo_io {
 	struct dmo_range range;
@@ -52,6 +54,8 @@ struct dmo_io {
 	u8 parity;
 	bool zero;
 	bool tracked;
+	struct bio_vec *vecs;
+	struct bio_vec own_vecs[4];
 };
 
 /**

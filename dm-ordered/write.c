@@ -3,26 +3,32 @@
  * The way of a write, from map() to end_io (seed 0 Fig. 5):
  *
  *   block lock           queued, never slept for
- *   copy-out             if the older chunk references a block of it
  *   (dirty bits)         place of the durable dirty bitmap
  *   chunk                counted in; from here on it bears the cycle's seq
+ *   copy-out             if the older chunk references a block of it: out of the chunk, and again
  *   capture              slots (the host's data is copied into them once), or references
- *   local disk           from the slots' pages, or from the host's
+ *   local disk           from the slots' pages, or from the host's: dm's clone is sent on
  *   end                  an error turns it into references; counted out; unlocked
  *
  * Nothing here waits: what must wait is called back or done by a worker. No
  * allocation may fail the write or wait: without memory it becomes references.
  */
-#include <linux/blk-cgroup.h>
 #include <linux/device-mapper.h>
 #include <linux/mm.h>
 #include "primary_priv.h"
 #include "trace.h"
 
-/* Slots at hand; @used: emptied ones, or with a page that was replaced. */
-struct spares {
-	struct list_head with_page, bare, used;
-	u32 nr_page, nr_bare;
+/*
+ * What capturing has at hand besides the stripe.
+ * @spare: a slot without a page, one with
+ * @used: slots with a page that was replaced, or emptied: to be freed
+ * @pages: of slots that became zero: to be put
+ * @vecs: filled so far
+ */
+struct capture {
+	struct dmo_slot *spare[2];
+	struct list_head used, pages;
+	u32 vecs;
 };
 
 static u8 io_mask(const struct dmo_io *io, u64 block)
@@ -65,95 +71,33 @@ bool dmo_write_needs_copyout(struct dmo_io *io, u8 old)
 	return need;
 }
 
-static void free_spares(struct dmo_store *st, struct spares *sps)
+static struct dmo_slot *take(struct capture *c, bool page)
 {
-	dmo_slot_free_list(st, &sps->with_page);
-	dmo_slot_free_list(st, &sps->bare);
-	dmo_slot_free_list(st, &sps->used);
-}
+	struct dmo_slot *s = c->spare[page];
 
-static bool alloc_spares(struct dmo_store *st, struct list_head *list, u32 nr, bool with_page)
-{
-	struct dmo_slot *s;
-
-	while (nr--) {
-		s = dmo_slot_alloc(st, with_page);
-		if (!s)
-			return false;
-		list_add(&s->list, list);
-	}
-	return true;
-}
-
-/*
- * How many slots and pages does the write lack in @parity? Stripe locked.
- * Return: false if it can't have slots because of a reference.
- */
-static bool count_missing(struct dmo_io *io, struct dmo_stripe *sp, u8 parity, u32 *pages,
-			  u32 *bare)
-{
-	struct dmo_store *st = io->p->store;
-	struct dmo_slot *s;
-	u64 b;
-
-	*pages = *bare = 0;
-	for (b = dmo_io_first(io); b <= dmo_io_last(io); b++) {
-		s = dmo_slot_find(st, sp, io->vol->index, b, parity);
-		if (!s && dmo_ref_test(io->vol, parity, b))
-			return false;
-		if (is_bare(io, b))
-			*bare += !s;
-		else
-			*pages += !s || needs_page(s);
-	}
-	return true;
-}
-
-/* Get ready to capture into slots; false: references it is. */
-static bool prepare(struct dmo_io *io, struct spares *sps, struct bio **local)
-{
-	struct dmo_primary *p = io->p;
-	struct dmo_store *st = p->store;
-	struct dmo_stripe *sp = dmo_store_stripe(st, io->vol->index, io->range.first);
-	unsigned long flags;
-	bool ok;
-
-	INIT_LIST_HEAD(&sps->with_page);
-	INIT_LIST_HEAD(&sps->bare);
-	INIT_LIST_HEAD(&sps->used);
-	*local = NULL;
-	spin_lock_irqsave(&sp->lock, flags);
-	ok = count_missing(io, sp, dmo_cycle_active(&st->cycle), &sps->nr_page, &sps->nr_bare);
-	spin_unlock_irqrestore(&sp->lock, flags);
-	if (!ok)
-		return false;
-	if (!alloc_spares(st, &sps->with_page, sps->nr_page, true) ||
-	    !alloc_spares(st, &sps->bare, sps->nr_bare, false))
-		goto none;
-	if (io->zero)
-		return true;
-	*local = bio_alloc_bioset(io->vol->bdev, dmo_io_last(io) - dmo_io_first(io) + 1,
-				  io->bio->bi_opf & ~(REQ_POLLED | REQ_ALLOC_CACHE), GFP_NOWAIT | __GFP_NOWARN, &p->bios);
-	if (*local)
-		return true;
-none:
-	free_spares(st, sps);
-	return false;
-}
-
-static struct dmo_slot *take(struct list_head *list)
-{
-	struct dmo_slot *s = list_first_entry(list, struct dmo_slot, list);
-
-	list_del_init(&s->list);
+	c->spare[page] = NULL;
 	return s;
 }
 
-static struct dmo_slot *new_slot(struct dmo_io *io, struct dmo_stripe *sp, struct list_head *from,
+/* A slot whose page may be written to; an old page goes with the spare to @c->used. */
+static void own_page(struct dmo_io *io, struct dmo_slot *s, struct capture *c)
+{
+	struct dmo_slot *spare = take(c, true);
+	struct page *old = s->page;
+
+	if (old) {
+		copy_page(page_address(spare->page), page_address(old));
+		s->page = spare->page;
+	} else {
+		dmo_slot_unzero(io->p->store, s, spare->page);
+	}
+	spare->page = old;
+	list_add(&spare->list, &c->used);
+}
+
+static struct dmo_slot *new_slot(struct dmo_io *io, struct dmo_stripe *sp, struct dmo_slot *s,
 				 u64 block)
 {
-	struct dmo_slot *s = take(from);
-
 	s->vol = io->vol->index;
 	s->block = block;
 	s->parity = io->parity;
@@ -162,89 +106,144 @@ static struct dmo_slot *new_slot(struct dmo_io *io, struct dmo_stripe *sp, struc
 	return s;
 }
 
-/* The page of an existing slot that may be written to; an old one goes back to @sps. */
-static void own_page(struct dmo_io *io, struct dmo_slot *s, struct spares *sps)
-{
-	struct dmo_slot *spare;
-	struct page *old;
-
-	if (!needs_page(s))
-		return;
-	spare = take(&sps->with_page);
-	old = s->page;
-	if (old) {
-		copy_page(page_address(spare->page), page_address(old));
-		s->page = spare->page;
-	} else {
-		dmo_slot_unzero(io->p->store, s, spare->page);
-	}
-	spare->page = old;
-	list_add(&spare->list, &sps->used);
-}
-
-/* One block into its slot. Stripe locked. */
-static void capture_block(struct dmo_io *io, struct dmo_stripe *sp, u64 block,
-			  struct spares *sps, struct bio *local, struct list_head *pages)
+/*
+ * One block into its slot. Stripe locked.
+ * Return: 0; -EAGAIN: there is no spare for it, nothing was done; -ENOENT: it is a reference,
+ * and that it stays.
+ */
+static int capture_block(struct dmo_io *io, struct dmo_stripe *sp, u64 block, struct capture *c)
 {
 	struct dmo_store *st = io->p->store;
 	struct dmo_slot *s = dmo_slot_find(st, sp, io->vol->index, block, io->parity);
 	u8 mask = io_mask(io, block);
 	u32 off = __ffs(mask) * DMO_SECTOR, len = hweight8(mask) * DMO_SECTOR;
-	struct page *page;
+	bool page = !is_bare(io, block);
+	/* asked once: whoever meets the page by a stale pointer may hold it for a moment */
+	bool own = s && page && needs_page(s);
+	struct page *freed;
 
+	if (!s && dmo_ref_test(io->vol, io->parity, block))
+		return -ENOENT;
+	if ((!s || own) && !c->spare[page])
+		return -EAGAIN;
 	if (s) {
 		this_cpu_inc(io->vol->stats->folded);
 		dmo_slot_touch(sp, s);
+		if (own)
+			own_page(io, s, c);
+	} else {
+		s = new_slot(io, sp, take(c, page), block);
 	}
-	if (is_bare(io, block)) {
-		if (!s)
-			s = new_slot(io, sp, &sps->bare, block);
-		page = dmo_slot_zero(st, s);
-		if (page)
-			list_add(&page->lru, pages);
-		return;
+	if (!page) {
+		freed = dmo_slot_zero(st, s);
+		if (freed)
+			list_add(&freed->lru, &c->pages);
+		return 0;
 	}
-	if (s)
-		own_page(io, s, sps);
-	else
-		s = new_slot(io, sp, &sps->with_page, block);
 	s->mask |= mask;
 	if (io->zero)
 		memset(page_address(s->page) + off, 0, len);
 	else
-		__bio_add_page(local, s->page, len, off);
+		io->vecs[c->vecs++] = (struct bio_vec){ s->page, len, off };
+	return 0;
 }
 
-static bool capture(struct dmo_io *io, struct spares *sps, struct bio *local)
+static void capture_end(struct dmo_store *st, struct capture *c)
+{
+	struct page *page, *n;
+
+	list_for_each_entry_safe(page, n, &c->pages, lru)
+		put_page(page);
+	dmo_slot_free_list(st, &c->used);
+	if (c->spare[0])
+		dmo_slot_free(st, c->spare[0]);
+	if (c->spare[1])
+		dmo_slot_free(st, c->spare[1]);
+}
+
+static void free_vecs(struct dmo_io *io)
+{
+	if (io->vecs != io->own_vecs)
+		kfree(io->vecs);
+	io->vecs = NULL;
+}
+
+static bool alloc_vecs(struct dmo_io *io)
+{
+	u32 nr = dmo_io_last(io) - dmo_io_first(io) + 1;
+
+	io->vecs = io->own_vecs;
+	if (nr > ARRAY_SIZE(io->own_vecs))
+		io->vecs = kmalloc_array(nr, sizeof(*io->vecs), GFP_NOWAIT | __GFP_NOWARN);
+	return io->vecs;
+}
+
+/*
+ * All blocks into slots; a spare is allocated when one is found to be missing, without the lock.
+ * Return: false: all of them are to become references, also those captured already.
+ */
+static bool capture(struct dmo_io *io)
 {
 	struct dmo_store *st = io->p->store;
 	struct dmo_stripe *sp = dmo_store_stripe(st, io->vol->index, io->range.first);
-	struct page *page, *n;
+	u64 b = dmo_io_first(io), last = dmo_io_last(io);
+	struct capture c = {};
 	unsigned long flags;
-	LIST_HEAD(pages);
-	u32 nr_page, nr_bare;
-	bool ok;
-	u64 b;
+	bool page;
+	int r = 0;
 
+	if (!io->zero && !alloc_vecs(io))
+		return false;
+	INIT_LIST_HEAD(&c.used);
+	INIT_LIST_HEAD(&c.pages);
 	spin_lock_irqsave(&sp->lock, flags);
-	ok = count_missing(io, sp, io->parity, &nr_page, &nr_bare) &&
-	     nr_page <= sps->nr_page && nr_bare <= sps->nr_bare;
-	for (b = dmo_io_first(io); ok && b <= dmo_io_last(io); b++)
-		capture_block(io, sp, b, sps, local, &pages);
+	while (b <= last) {
+		r = capture_block(io, sp, b, &c);
+		if (!r) {
+			b++;
+			continue;
+		}
+		if (r != -EAGAIN)
+			break;
+		spin_unlock_irqrestore(&sp->lock, flags);
+		page = !is_bare(io, b);
+		c.spare[page] = dmo_slot_alloc(st, page);
+		spin_lock_irqsave(&sp->lock, flags);
+		if (!c.spare[page])
+			break;
+	}
 	spin_unlock_irqrestore(&sp->lock, flags);
-	list_for_each_entry_safe(page, n, &pages, lru)
-		put_page(page);
-	free_spares(st, sps);
-	return ok;
+	capture_end(st, &c);
+	if (r)
+		free_vecs(io);
+	return !r;
 }
 
-static void local_end(struct bio *local)
+/*
+ * The host's data into the slots' pages, once (R2: what is captured is what is written); from
+ * them the bio, which is dm's clone, is written to the disk.
+ */
+static void copy_data(struct dmo_io *io)
 {
-	struct dmo_io *io = local->bi_private;
+	struct bio *bio = io->bio;
+	struct bvec_iter from = bio->bi_iter;
+	struct bio_vec *v = io->vecs, bv;
+	u32 done = 0;
 
-	io->bio->bi_status = local->bi_status;
-	bio_put(local);
-	bio_endio(io->bio);
+	while (from.bi_size) {
+		bv = bio_iter_iovec(bio, from);
+		bv.bv_len = min(bv.bv_len, v->bv_len - done);
+		memcpy_from_bvec(page_address(v->bv_page) + v->bv_offset + done, &bv);
+		bio_advance_iter_single(bio, &from, bv.bv_len);
+		done += bv.bv_len;
+		if (done == v->bv_len) {
+			v++;
+			done = 0;
+		}
+	}
+	bio->bi_io_vec = io->vecs;
+	bio->bi_iter.bi_idx = 0;
+	bio->bi_iter.bi_bvec_done = 0;
 }
 
 static void flush_failed(struct dmo_io *io, bool tracked)
@@ -289,34 +288,20 @@ static void write_start(struct dmo_io *io)
 {
 	struct dmo_primary *p = io->p;
 	struct dmo_store *st = p->store;
-	struct bio *bio = io->bio, *local;
-	struct spares sps;
+	struct bio *bio = io->bio;
 	bool slots, left = false;
 
-	for (;;) {
-		if (dmo_write_needs_copyout(io, dmo_cycle_active(&st->cycle) ^ 1)) {
-			dmo_copyout_start(io);
-			return;
-		}
-		slots = prepare(io, &sps, &local);
-		io->parity = dmo_cycle_enter(&st->cycle, &left);
-		if (unlikely(left))
-			dmo_primary_kick(p);
-		/* what was the active chunk may be the older one by now */
-		if (likely(!dmo_write_needs_copyout(io, io->parity ^ 1)))
-			break;
+	io->parity = dmo_cycle_enter(&st->cycle, &left);
+	if (unlikely(left))
+		dmo_primary_kick(p);
+	/* not before: only now is it certain which chunk is the older one */
+	if (unlikely(dmo_write_needs_copyout(io, io->parity ^ 1))) {
 		leave(p, io->parity);
-		if (slots)
-			free_spares(st, &sps);
-		if (local)
-			bio_put(local);
+		dmo_copyout_start(io);
+		return;
 	}
-	if (slots && !capture(io, &sps, local)) {
-		slots = false;
-		if (local)
-			bio_put(local);
-	}
-	if (!slots)
+	slots = capture(io);
+	if (unlikely(!slots))
 		dmo_store_make_refs(st, io->vol, io->parity, dmo_io_first(io), dmo_io_last(io));
 	if (trace_dmo_write_enabled())
 		trace_dmo_write(p->meta->bdev->bd_dev, dmo_trace_nr(p), io->vol->id, io->sector,
@@ -325,19 +310,15 @@ static void write_start(struct dmo_io *io)
 	if (io->zero) {
 		INIT_WORK(&io->work, zero_work);
 		queue_work(p->wq, &io->work);
-	} else if (slots) {
-		local->bi_iter.bi_sector = io->sector;
-		local->bi_ioprio = bio->bi_ioprio;
-		local->bi_end_io = local_end;
-		local->bi_private = io;
-		bio_clone_blkg_association(local, bio);
-		bio_copy_data(local, bio);
-		dm_submit_bio_remap(bio, local);
-	} else {
-		bio_set_dev(bio, io->vol->bdev);
-		bio->bi_iter.bi_sector = io->sector;
-		dm_submit_bio_remap(bio, NULL);
+		return;
 	}
+	if (likely(slots))
+		copy_data(io);
+	bio_set_dev(bio, io->vol->bdev);
+	bio->bi_iter.bi_sector = io->sector;
+	/* its end lets others go on, and must not wait until its submitter looks for it */
+	bio_clear_polled(bio);
+	dm_submit_bio_remap(bio, NULL);
 }
 
 static void restart_work(struct work_struct *work)
@@ -365,6 +346,7 @@ void dmo_primary_map_write(struct dmo_primary *p, u32 index, struct dmo_io *io, 
 	io->bio = bio;
 	io->kind = DMO_IO_WRITE;
 	io->zero = bio_op(bio) != REQ_OP_WRITE;
+	io->vecs = NULL;
 	io->sector = bio->bi_iter.bi_sector;
 	io->nr = bio_sectors(bio);
 	left = DMO_ZONE_SECTORS - (io->sector & (DMO_ZONE_SECTORS - 1));
@@ -400,6 +382,8 @@ void dmo_primary_end(struct dmo_io *io, blk_status_t status)
 			dmo_vol_flush_end(io->vol, io->tracked, true);
 		return;
 	}
+	if (io->vecs)
+		free_vecs(io);
 	if (unlikely(status)) {
 		/* What the disk holds now is what counts: never a slot (R2). */
 		dmo_store_make_refs(p->store, io->vol, io->parity, dmo_io_first(io),

@@ -307,6 +307,8 @@ static void run_op(struct node *n, u32 index)
 		op |= REQ_PREFLUSH;
 	else if (o->fua && o->type == OP_WRITE)
 		op |= REQ_FUA;
+	if (o->type == OP_WRITE && index & 1)
+		op |= REQ_POLLED;
 	bio_init(&x->bio, dm_bdev(n->md[o->vol]), x->vec, MAX_PAGES, op);
 	if (o->type != OP_FLUSH) {
 		x->bio.bi_iter.bi_sector = o->lba;

@@ -576,6 +576,8 @@ static void disk_submit(struct sim_disk *d, struct bio *bio)
 	q->bio = bio;
 	q->disk = d;
 	memset(&q->event, 0, sizeof(q->event));
+	if (op_is_write(bio_op(bio)) && bio->bi_opf & REQ_POLLED)
+		sim_fail("a write that others wait for ends only when its submitter polls");
 	q->start = bio->bi_iter.bi_sector;
 	q->nr = bio_sectors(bio);
 	q->op = bio_op(bio);
@@ -776,30 +778,23 @@ void __bio_add_page(struct bio *bio, struct page *p, unsigned int len, unsigned 
 	bio->bi_iter.bi_size += len;
 }
 
-void bio_copy_data(struct bio *dst, struct bio *src)
+struct bio_vec bio_iter_iovec(struct bio *bio, struct bvec_iter i)
 {
-	struct bvec_iter d = dst->bi_iter;
-	u32 pos, len, n;
-	u8 *ptr;
+	struct bio_vec v = bio->bi_io_vec[i.bi_idx];
 
-	for_each_piece(src, pos, ptr, len) {
-		u32 left = len;
+	v.bv_offset += i.bi_bvec_done;
+	v.bv_len = min(v.bv_len - i.bi_bvec_done, i.bi_size);
+	return v;
+}
 
-		(void)pos;
-		while (left && d.bi_size) {
-			const struct bio_vec *v = &dst->bi_io_vec[d.bi_idx];
-
-			n = min(left, v->bv_len - d.bi_bvec_done);
-			memcpy((u8 *)page_address(v->bv_page) + v->bv_offset + d.bi_bvec_done, ptr, n);
-			ptr += n;
-			left -= n;
-			d.bi_size -= n;
-			d.bi_bvec_done += n;
-			if (d.bi_bvec_done == v->bv_len) {
-				d.bi_idx++;
-				d.bi_bvec_done = 0;
-			}
-		}
+void bio_advance_iter_single(struct bio *bio, struct bvec_iter *i, unsigned int n)
+{
+	i->bi_sector += n >> 9;
+	i->bi_size -= n;
+	i->bi_bvec_done += n;
+	if (i->bi_bvec_done == bio->bi_io_vec[i->bi_idx].bv_len) {
+		i->bi_idx++;
+		i->bi_bvec_done = 0;
 	}
 }
 

@@ -845,8 +845,14 @@ struct block_device {
 #define bio_op(b)	((b)->bi_opf & REQ_OP_MASK)
 #define op_is_write(op)	((op) & 1)
 #define bio_sectors(b)	((b)->bi_iter.bi_size >> 9)
+#define bio_clear_polled(b) ((void)((b)->bi_opf &= ~(REQ_POLLED | REQ_ALLOC_CACHE)))
 #define bio_set_dev(b, d) ((void)((b)->bi_bdev = (d)))
-#define bio_clone_blkg_association(a, b) ((void)(a), (void)(b))
+struct bio_vec bio_iter_iovec(struct bio *bio, struct bvec_iter i);
+void bio_advance_iter_single(struct bio *bio, struct bvec_iter *i, unsigned int n);
+static inline void memcpy_from_bvec(char *to, struct bio_vec *v)
+{
+	memcpy(to, (char *)page_address(v->bv_page) + v->bv_offset, v->bv_len);
+}
 u64 bdev_nr_sectors(struct block_device *b);
 static inline unsigned int bdev_logical_block_size(struct block_device *b) { return b->lbs; }
 static inline dev_t disk_devt(struct gendisk *d) { return d->part0->bd_dev; }
@@ -861,7 +867,6 @@ static inline void bio_uninit(struct bio *bio) { (void)bio; }
 void bio_put(struct bio *bio);
 void bio_endio(struct bio *bio);
 void __bio_add_page(struct bio *bio, struct page *p, unsigned int len, unsigned int off);
-void bio_copy_data(struct bio *dst, struct bio *src);
 void submit_bio(struct bio *bio);
 int submit_bio_wait(struct bio *bio);
 int blkdev_issue_flush(struct block_device *b);
