@@ -28,7 +28,7 @@
 
 /* No peer can push the own epoch further: what is above is left for activations. */
 #define MAX_PEER_EPOCH	(DMO_WIRE_MAX_EPOCH - (1ULL << 32))
-#define IDLE_MS	1000
+#define IDLE_NS	NSEC_PER_SEC
 
 void dmo_primary_kick(struct dmo_primary *p)
 {
@@ -128,7 +128,7 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 	p->older_ns = ktime_get_real_ns();
 	step_older(p, DMO_CHUNK_EV_CUT);
 	p->cut = cut;
-	p->last_switch = jiffies;
+	p->last_switch = ktime_get();
 	if (p->switch_seq <= seq)
 		p->switch_wanted = false;
 	spin_unlock_irq(&p->lock);
@@ -450,16 +450,16 @@ static void end_pass(struct dmo_primary *p)
 	p->ops->kick(p->owner);
 }
 
-/* No older chunk: switch? Return: ms until it is time to look again. */
-static u32 maybe_switch(struct dmo_primary *p)
+/* No older chunk: switch? Return: ns until it is time to look again. */
+static u64 maybe_switch(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 	u8 parity = active_parity(p);
-	unsigned long due;
-	u64 bytes, early;
+	u64 cycle = READ_ONCE(p->cycle_ms) * (u64)NSEC_PER_MSEC;
+	u64 bytes, early, since;
 
 	if (!p->up || p->drop_pending)
-		return IDLE_MS;
+		return IDLE_NS;
 	early = READ_ONCE(p->ship.ring_bytes);
 	switch (p->direct) {
 	case DMO_DIRECT_SYNCED:
@@ -471,22 +471,22 @@ static u32 maybe_switch(struct dmo_primary *p)
 		p->ops->kick(p->owner);
 		fallthrough;
 	default:
-		return IDLE_MS;
+		return IDLE_NS;
 	}
 	if (p->peer_flags & DMO_SBF_INCONSISTENT) {
 		begin_direct(p, "full copy: the secondary's data is no point in time until it ends");
-		return IDLE_MS;
+		return IDLE_NS;
 	}
 	if (dmo_store_empty(st, parity))
-		return min_t(u32, READ_ONCE(p->cycle_ms), IDLE_MS);
+		return min_t(u64, cycle, IDLE_NS);
 	bytes = dmo_store_bytes(st, parity);
-	due = p->last_switch + msecs_to_jiffies(READ_ONCE(p->cycle_ms));
-	if (time_before(jiffies, due) && !p->switch_wanted && bytes < p->peer_chunk_max / 4)
-		return jiffies_to_msecs(due - jiffies);
+	since = ktime_get() - p->last_switch;
+	if (since < cycle && !p->switch_wanted && bytes < p->peer_chunk_max / 4)
+		return cycle - since;
 	/* early data of merged chunks is in the peer's ring already */
 	if (bytes + early > p->peer_chunk_max) {
 		begin_direct(p, "the chunk is larger than the secondary's journal: direct copy");
-		return IDLE_MS;
+		return IDLE_NS;
 	}
 	/* a secondary of another generation takes this one's with the first whole chunk */
 	switch_cycle(p, p->rel == DMO_REL_SAME || p->rel == DMO_REL_EQUAL ?
@@ -525,7 +525,7 @@ static void handle_flush_error(struct dmo_primary *p)
 	}
 }
 
-static u32 step(struct dmo_primary *p)
+static u64 step(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 	u64 budget = READ_ONCE(st->budget) - st->fixed;
@@ -548,7 +548,7 @@ static u32 step(struct dmo_primary *p)
 	}
 	if (!older)
 		return maybe_switch(p);
-	return IDLE_MS;
+	return IDLE_NS;
 }
 
 static int cycle_thread(void *data)
@@ -556,15 +556,16 @@ static int cycle_thread(void *data)
 	struct dmo_primary *p = data;
 	/* host writes, and so writeback, may wait for a merge: memory from the reserves if need be */
 	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
-	u32 ms = 0;
+	u64 ns = 0;
 
 	while (!kthread_should_stop()) {
-		wait_event_idle_timeout(p->wait,
-					test_bit(DMO_PF_KICK, &p->flags) || kthread_should_stop(),
-					ms ? max_t(unsigned long, msecs_to_jiffies(ms), 1) : 0);
+		/* not in jiffies: a cycle may be shorter than a few of them */
+		if (ns)
+			wait_event_interruptible_hrtimeout(p->wait, test_bit(DMO_PF_KICK, &p->flags) ||
+							   kthread_should_stop(), ns_to_ktime(ns));
 		clear_bit(DMO_PF_KICK, &p->flags);
 		smp_mb__after_atomic();	/* the note is taken before what it is about is read */
-		ms = step(p);
+		ns = step(p);
 		cond_resched();
 	}
 	memalloc_noreclaim_restore(noreclaim);
@@ -876,7 +877,7 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->cycle_ms = m->sb.cycle_ms;
 	p->copy_id = get_random_u64() | 1;
 	p->cut = m->st.newest;
-	p->last_switch = jiffies;
+	p->last_switch = ktime_get();
 	init_rwsem(&p->active_sem);
 	spin_lock_init(&p->lock);
 	init_waitqueue_head(&p->wait);

@@ -90,7 +90,7 @@ struct dmo_primary {
 	/* the cycle */
 	u32 cycle_ms;
 	u64 epoch;
-	unsigned long last_switch;	/* jiffies */
+	ktime_t last_switch;
 	bool switch_wanted;
 	u64 switch_seq;			/* ... of the cycle with this seq */
 	enum dmo_chunk_state older;	/* by dmo_chunk_next() only */

@@ -437,6 +437,7 @@ unsigned long sim_jiffies(void);
 #define jiffies		sim_jiffies()
 ktime_t ktime_get(void);
 u64 ktime_get_real_ns(void);
+#define ns_to_ktime(ns)	((ktime_t)(ns))
 #define ktime_before(a, b) ((a) < (b))
 #define ktime_ms_delta(a, b) (((a) - (b)) / (s64)NSEC_PER_MSEC)
 #define time_after(a, b)	((long)((b) - (a)) < 0)
@@ -534,6 +535,8 @@ long schedule_timeout(long timeout);
 #define wait_event_idle(q, cond)	((void)__sim_wait(q, cond, MAX_SCHEDULE_TIMEOUT))
 #define wait_event_idle_timeout(q, cond, t) __sim_wait(q, cond, t)
 #define wait_event_timeout(q, cond, t)	__sim_wait(q, cond, t)
+#define wait_event_interruptible_hrtimeout(q, cond, t) \
+	__sim_wait(q, cond, (long)((t) / (NSEC_PER_SEC / HZ) + 1))
 
 struct completion {
 	unsigned int done;
