@@ -58,7 +58,8 @@ shortest() {
 
 	bench_line "$rtt" 200mbit
 	bench_cycle c 1
-	io "$(pvol c)" --area 0M:32M --rate $rate --ops $((rate * 4))	# until the stream has got up to speed
+	# until the stream has got up to speed: what the change of the line lost holds it back, the longer the farther
+	io "$(pvol c)" --area 0M:32M --rate $rate --ops $((rate * (4 + rtt / 5)))
 	cuts=$(pstat c cut_committed.n)
 	io "$(pvol c)" --area 0M:32M --rate $rate --ops $((rate * $(long 2 6)))
 	cuts=$(($(pstat c cut_committed.n) - cuts))
