@@ -124,3 +124,24 @@ bench_session() {
 		cycle=3600000 budget=512 timeout=600000 "${@:4}"
 	session_link "$name"
 }
+
+# bench_beside_linear ram|slow: sets disk; the bench's `all DEVICE THEN`, which ends each load with `THEN WHAT ...`, on a
+# dm-linear over a new disk, and then there is a session $disk on that disk in its place.
+declare -A linear
+bench_beside_linear() {
+	disk=$1
+	bench_disk "$disk" "$disk-pd1" 64
+	disk_linear "lin-$disk" "$(pdata "$disk")"
+	all "/dev/mapper/lin-$disk" true	# whatever is done once only
+	all "/dev/mapper/lin-$disk" linear_keep
+	dmsetup remove "lin-$disk"
+	bench_session "$disk" 1 64
+}
+linear_keep() { linear[$1]=$io_per_op; }
+# bench_tell_both PLOT WHAT: what dm-linear took and what the last load took.
+bench_tell_both() {
+	figure "$2: dm-linear" "${linear[$2]}" ns
+	figure "$2: ordered" "$io_per_op" ns
+	point "$1" dm-linear "$2" "${linear[$2]}"
+	point "$1" ordered "$2" "$io_per_op"
+}

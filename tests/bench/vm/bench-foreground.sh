@@ -15,7 +15,6 @@
 . "$DMO_TOP/tests/bench/lib.sh"
 
 blocks=$(long 1024 8000) ops=$(long 2000 20000)
-declare -A linear
 
 # load DEVICE DEPTH new|rewritten: each depth has a half of the disk.
 load() {
@@ -33,29 +32,19 @@ all() {
 
 	for depth in 1 16; do
 		load "$1" $depth new
-		"$2" "depth $depth, new blocks" 1.6
+		"$2" "$disk disk, depth $depth, new blocks" 1.6
 		load "$1" $depth rewritten
-		"$2" "depth $depth, rewritten blocks" 1.3
+		"$2" "$disk disk, depth $depth, rewritten blocks" 1.3
 	done
 }
 
-keep() { linear[$1]=$io_per_op; }
 tell() {
-	figure "$disk disk, $1: dm-linear" "${linear[$1]}" ns
-	figure "$disk disk, $1: ordered" "$io_per_op" ns
-	figure "$disk disk, $1: ratio" "$(ratio "$io_per_op" "${linear[$1]}")" x max "$2"
-	point foreground dm-linear "$disk, $1" "${linear[$1]}"
-	point foreground ordered "$disk, $1" "$io_per_op"
+	bench_tell_both foreground "$1"
+	figure "$1: ratio" "$(ratio "$io_per_op" "${linear[$1]}")" x max "$2"
 }
 
 measure() {
-	disk=$1
-	bench_disk "$disk" "$disk-pd1" 64
-	disk_linear "lin-$disk" "$(pdata "$disk")"
-	all "/dev/mapper/lin-$disk" true	# whatever is done once only
-	all "/dev/mapper/lin-$disk" keep
-	dmsetup remove "lin-$disk"
-	bench_session "$disk" 1 64
+	bench_beside_linear "$1"
 	all "$(pvol "$disk")" tell
 	same "blocks in the cycle" "$(pstat "$disk" chunk_active.slots)" $((blocks * 2))
 	same "cuts made" "$(pstat "$disk" cut.n)" 0

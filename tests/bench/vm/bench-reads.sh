@@ -15,7 +15,6 @@
 . "$DMO_TOP/tests/bench/lib.sh"
 
 ops=$(long 1000 20000)
-declare -A linear
 
 # all DEVICE FUNCTION: all reads of it, and what is to be done with each result. Not larger ones of the ram disk: it
 # takes 255 sectors at once, so that dm splits a read of 256 for a target with zones, and dm-linear has none.
@@ -33,23 +32,13 @@ all() {
 	done
 }
 
-keep() { linear[$1]=$io_per_op; }
 tell() {
-	figure "$1: dm-linear" "${linear[$1]}" ns
-	figure "$1: ordered" "$io_per_op" ns
+	bench_tell_both reads "$1"
 	figure "$1: rate" "$(ratio "${linear[$1]}" "$io_per_op")" x min 0.95
-	point reads dm-linear "$1" "${linear[$1]}"
-	point reads ordered "$1" "$io_per_op"
 }
 
 measure() {
-	disk=$1
-	bench_disk "$disk" "$disk-pd1" 64
-	disk_linear "lin-$disk" "$(pdata "$disk")"
-	all "/dev/mapper/lin-$disk" true	# whatever is done once only
-	all "/dev/mapper/lin-$disk" keep
-	dmsetup remove "lin-$disk"
-	bench_session "$disk" 1 64
+	bench_beside_linear "$1"
 	io "$(pvol "$disk")" --walk once --ops 4096
 	all "$(pvol "$disk")" true
 	all "$(pvol "$disk")" tell
