@@ -22,7 +22,7 @@ packages=(
 	btrfs-progs cryptsetup-bin fdisk kpartx lvm2 mdadm sqlite3 thin-provisioning-tools
 )
 [ "${1:-}" != demo ] || packages+=(postgresql-15)
-[ "${1:-}" != bench ] || packages+=(gnuplot-nox drbd-utils)
+[ "${1:-}" != bench ] || packages+=(gnuplot-nox drbd-utils postgresql-15)
 
 missing=()
 for p in "${packages[@]}"; do
@@ -42,8 +42,8 @@ echo "setup.sh: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 export INITRD=No	# the machines boot with an initrd of their own
 
-if [ "${1:-}" = demo ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-	# No database server on this machine: the one of the demo runs in the emulated sites.
+if [ -n "${1:-}" ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+	# No database server on this machine: those of the demo and the benches run in emulated machines.
 	mkdir -p /etc/postgresql-common
 	echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
 fi

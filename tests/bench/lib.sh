@@ -3,7 +3,8 @@
 #
 # lib.sh: what the benches of tests/bench/vm/ use inside a machine, on top of tests/vm/lib/ordered.sh. A bench is a
 # scenario (scripts/scenario.sh) that besides leaves figures in /outbox/figures; tests/bench/run.sh collects them.
-# A bench that needs more programs or modules than these here sets bench_programs and bench_modules before it sources this.
+# A bench that needs more programs, modules or files than these here sets bench_programs, bench_modules and bench_files
+# before it sources this.
 # LONG=1 is `make bench`, else it is `make bench-quick`.
 
 # memory_root: go on in a root of memory that holds only what benches need. The usual one is the host's, and while an
@@ -26,10 +27,14 @@ memory_root() {
 	done
 	mkdir /mem
 	mount -t tmpfs tmpfs /mem
-	for f in "${programs[@]}" "${files[@]}" /etc/passwd "$DMO_MODULE" "$DMO_TOP"/tests/vm/lib/*.sh "$DMO_TOP"/tests/bench/lib.sh \
+	for f in "${programs[@]}" "${files[@]}" /etc/passwd "$DMO_MODULE" "$DMO_TOP"/tests/vm/lib/*.sh "$DMO_TOP"/tests/bench/*.sh \
 		 "$DMO_TOP/$scenario_file"; do
 		mkdir -p "/mem${f%/*}"
 		cp "$f" "/mem$f"
+	done
+	for f in ${bench_files:-}; do
+		mkdir -p "/mem${f%/*}"
+		cp -r "$f" "/mem$f"
 	done
 	mkdir -p "/mem/lib/modules/$release" /mem/tmp /mem/etc/iproute2 /mem/bin
 	ln -s "$(type -P bash)" /mem/bin/sh

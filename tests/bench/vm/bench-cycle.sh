@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Measures: the age of the newest committed cut (RPO) under steady load, cycles of 50, 200 and 1000 ms, 20 ms and 200 Mbit/s
-# away; how short cycles get at 0, 20 and 100 ms; and how many bytes go over the line.
+# away; and how short cycles get at 0, 20 and 100 ms.
 # Kernels: 6.1
 # Machines: 1
 # Icount: 1
@@ -69,20 +69,6 @@ shortest() {
 	point cycle "bar: 1.5 RTT + 5 ms" "$rtt" "$(calc "1.5 * $rtt + 5")"
 }
 
-# wire WHAT OPTION...: one cycle's bytes on the line; a protocol that sends each write sends those written.
-wire() {
-	local what=$1 sent distinct; shift
-
-	session_drain c
-	sent=$(pstat c link_tx_bytes)
-	io "$(pvol c)" --area 0M:32M --depth 16 --ops 20000 "$@"
-	distinct=$(($(pstat c chunk_active.slots) * 4096))
-	session_drain c
-	sent=$(($(pstat c link_tx_bytes) - sent))
-	figure "bytes sent, $what: to distinct bytes changed" "$(ratio $sent $distinct)" x max 1.03
-	figure "bytes sent, $what: to bytes written" "$(ratio $sent $((20000 * 4096)))" x
-}
-
 load_module
 bench_disk slow c-pd1 64
 bench_session c 1 64
@@ -91,9 +77,6 @@ bench_line 20 200mbit
 for m in 50 200 1000; do rpo $m; done
 for rtt in 0 20 100; do shortest $rtt; done
 bench_line 0
-bench_cycle c 3600000
-wire "uniform"
-wire "zipf 0.99" --zipf 990
 session_drain c
 session_equal c
 session_remove c

@@ -13,11 +13,10 @@
 # Plot: drbd-1|lines|4 KiB random writes, depth 1, line of 200 Mbit/s|RTT in ms|writes a virtual second
 # Plot: drbd-16|lines|4 KiB random writes, depth 16, line of 200 Mbit/s|RTT in ms|writes a virtual second
 
-bench_programs="drbdmeta /lib/drbd/drbdsetup-84" bench_modules="drbd"
+. "$DMO_TOP/tests/bench/drbd.sh"
 . "$DMO_TOP/tests/bench/lib.sh"
 
 rate=200mbit seconds=$(long 1 3)
-drbd=/lib/drbd/drbdsetup-84
 declare -A rate_of
 
 # load NAME DEVICE RTT: at both depths, first until it is steady.
@@ -33,54 +32,20 @@ load() {
 	done
 }
 
-drbd_up() {
-	local i
-
-	for i in 0 1; do
-		check "DRBD: metadata $i" drbdmeta --force $i v08 "${S_dev[end$i]}" internal create-md
-		check "DRBD: resource $i" $drbd new-resource r$i
-		check "DRBD: minor $i" $drbd new-minor r$i $i 0
-		check "DRBD: attach $i" $drbd attach $i "${S_dev[end$i]}" "${S_dev[end$i]}" internal
-	done
-}
-drbd_connect() {
-	check "DRBD: connect 0" $drbd connect r0 127.0.0.1:7001 127.0.0.1:7002 --protocol "$1"
-	check "DRBD: connect 1" $drbd connect r1 127.0.0.1:7002 127.0.0.1:7001 --protocol "$1"
-	wait_for 60 "DRBD: connected" drbd_is Connected
-}
-drbd_is() { [ "$($drbd cstate 0)" = "$1" ]; }
-drbd_disconnect() {
-	check "DRBD: disconnect 0" $drbd disconnect 127.0.0.1:7001 127.0.0.1:7002
-	$drbd disconnect 127.0.0.1:7002 127.0.0.1:7001 || true	# it may have heard of it
-}
-
-# lo RTT: the line between the two ends of DRBD.
-lo_line() { tc qdisc replace dev lo root netem delay "$(($1 * 500))us" limit 100000 rate $rate; }
-
 load_module
-ip link set lo mtu 1500
-ip link set lo up
 for i in end0 end1 o-pd1 o-sd1; do bench_disk slow $i 64; done
 
 step "DRBD"
-echo /none > /sys/module/drbd/parameters/usermode_helper
-mkdir -p /var/lock /var/lib/drbd
-drbd_up
-drbd_connect A
-check "DRBD: no first copy" $drbd new-current-uuid 0 --clear-bitmap
-check "DRBD: primary" $drbd primary 0
-drbd_disconnect
-mknod /dev/drbd0 b 147 0 2>/dev/null || true
+drbd_up "${S_dev[end0]}" "${S_dev[end1]}"
 for protocol in A C; do
 	for rtt in 0 20 100; do
-		lo_line $rtt
+		drbd_line $rtt $rate
 		drbd_connect $protocol
 		load "DRBD $protocol" /dev/drbd0 $rtt
 		drbd_disconnect
 	done
 done
-tc qdisc del dev lo root
-for i in 0 1; do $drbd down r$i || true; done
+drbd_down
 
 step "ordered"
 bench_session o 1 64
