@@ -2,10 +2,10 @@
 /*
  * Recovery: what does the ring hold? (design section 4, R3 and R4)
  *
- * The ring is scanned from the tail (jscan.c), a window of it at a time. A
- * chunk counts only if every record of it verifies; what is behind the last
- * LAST or COMMIT is cut off, durably (dmo_journal_drop()). Nothing before the
- * head is changed, so a crash in here is just another beginning.
+ * The ring is scanned from the tail (jscan.c). A chunk counts only if every
+ * record of it verifies; what is behind the last LAST or COMMIT is cut off,
+ * durably (dmo_journal_drop()). Nothing before the head is changed, so a crash
+ * in here is just another beginning.
  *
  * Was the end that the scan found that of a crash, or damage? A LAST or a COMMIT
  * is only ever written behind records that are durable. So one behind the end,
@@ -24,20 +24,19 @@
  *     The devices may have parts of that chunk; INCONSISTENT.
  */
 #include <linux/device-mapper.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include "jread.h"
 #include "secondary_priv.h"
 
 #define DM_MSG_PREFIX "ordered recovery"
 
-#define WINDOW	256u	/* blocks */
 #define BEYOND	65536u	/* blocks: 256 MiB */
 #define UNREADABLE	64u
 
-/* A scan and its window on the ring. */
 struct scan {
 	struct dmo_secondary *s;
+	struct dmo_jread ring;
 	struct dmo_jscan js;
 	/* behind the last LAST or COMMIT; not, as js.good, behind a JUMP: see journal.c */
 	struct dmo_jpos good;
@@ -45,9 +44,6 @@ struct scan {
 	struct dmo_jpos end;	/* behind the last record accepted */
 	u64 end_used;		/* blocks from the tail to it */
 	void *header;		/* one block, of the record in hand */
-	void *window;		/* WINDOW blocks */
-	u64 start;
-	u32 nr;			/* blocks in the window from @start on */
 	int error;		/* blocks from @error_pos on can't be read */
 	u64 error_pos;
 	struct dmo_cut copy_end;	/* of the newest chunk that ends a copy */
@@ -56,30 +52,15 @@ struct scan {
 /* @nr blocks at ring position @pos, or NULL if they can't be read. */
 static void *blocks_at(struct scan *sc, u64 pos, u32 nr)
 {
-	struct dmo_journal *j = &sc->s->j;
-	u32 want = min_t(u64, WINDOW, j->size - pos);
 	int rc;
+	void *p = dmo_jread_blocks(&sc->ring, pos, nr, &rc);
 
-	if (nr > want)
-		return NULL;
-	if (pos < sc->start || pos + nr > sc->start + sc->nr) {
-		sc->nr = 0;
-		rc = dmo_meta_rw(j->m, REQ_OP_READ, j->base + pos, sc->window, want);
-		if (rc && want > nr) {	/* the fault may lie behind the record */
-			want = nr;
-			rc = dmo_meta_rw(j->m, REQ_OP_READ, j->base + pos, sc->window, want);
-		}
-		if (rc) {
-			DMWARN("%pg: journal, block %llu: read failed: error %d", j->m->bdev, pos,
-			       rc);
-			sc->error = rc;
-			sc->error_pos = pos;
-			return NULL;
-		}
-		sc->start = pos;
-		sc->nr = want;
+	if (!p) {
+		DMWARN("%pg: journal, block %llu: read failed: error %d", sc->s->m->bdev, pos, rc);
+		sc->error = rc;
+		sc->error_pos = pos;
 	}
-	return sc->window + ((pos - sc->start) << DMO_BLOCK_SHIFT);
+	return p;
 }
 
 /* What the scan accepts must be about volumes that there are. */
@@ -110,7 +91,7 @@ static int scan_ring(struct scan *sc, char *why)
 
 		if (next == DMO_JSCAN_HEADER) {
 			p = blocks_at(sc, js->at.pos, 1);
-			if (p)	/* the window may move before the body is done */
+			if (p)	/* it moves when the body is read */
 				memcpy(sc->header, p, DMO_BLOCK);
 			next = dmo_jscan_header(js, p ? sc->header : NULL, &rec);
 		} else {
@@ -257,19 +238,33 @@ static int agree(struct scan *sc, struct dmo_cut committed, char *why)
 	return rc;
 }
 
+/* All that the ring can tell. @committed: raised to what was, by what it tells */
+static int read_ring(struct scan *sc, struct dmo_cut *committed, char *why)
+{
+	int rc;
+
+	rc = dmo_jread_init(&sc->ring, &sc->s->j);
+	if (rc)
+		return dmo_refuse(why, rc, "no memory for recovery");
+	rc = scan_ring(sc, why);
+	if (!rc) {
+		if (dmo_cut_cmp(sc->js.committed, *committed) > 0)
+			*committed = sc->js.committed;
+		look_beyond(sc, committed);
+	}
+	dmo_jread_exit(&sc->ring);
+	return rc;
+}
+
 static int scan_and_settle(struct scan *sc, char *why)
 {
 	struct dmo_secondary *s = sc->s;
 	struct dmo_cut committed = s->m->st.committed;
 	int rc;
 
-	rc = scan_ring(sc, why);
-	if (rc)
-		return rc;
-	if (dmo_cut_cmp(sc->js.committed, committed) > 0)
-		committed = sc->js.committed;
-	look_beyond(sc, &committed);
-	rc = take_chunks(sc, committed, why);
+	rc = read_ring(sc, &committed, why);
+	if (!rc)
+		rc = take_chunks(sc, committed, why);
 	if (!rc)
 		rc = cut_off(sc, committed, why);
 	if (!rc)
@@ -294,14 +289,12 @@ int dmo_recover(struct dmo_secondary *s, char *why)
 	sc->good = s->j.tail;
 	sc->end = s->j.tail;
 	sc->header = kmalloc(DMO_BLOCK, GFP_KERNEL);
-	sc->window = kvmalloc(WINDOW * DMO_BLOCK, GFP_KERNEL);
 	dmo_jscan_init(&sc->js, s->m->sb.uuid, s->j.size, s->j.tail);
-	if (sc->header && sc->window)
+	if (sc->header)
 		rc = scan_and_settle(sc, why);
 	else
 		rc = dmo_refuse(why, -ENOMEM, "no memory for recovery");
 	dmo_jscan_release(&sc->js);
-	kvfree(sc->window);
 	kfree(sc->header);
 	kfree(sc);
 	return rc;
