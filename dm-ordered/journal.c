@@ -67,6 +67,14 @@
  *
  * A COMMIT takes one and gives back two or more; at most one JUMP comes between
  * two of them or behind a LAST.
+ *
+ * Reach. A scan that ends looks for a LAST or a COMMIT behind the end, which would
+ * prove damage (recover.c). How far must it look? The state block says: none since
+ * the tail's record was written reach blocks or more behind the tail. Every state
+ * write that moves the tail sets it REACH_STEP behind the head; a LAST or a COMMIT
+ * that would lie farther away has it raised before, durably. So it costs a state
+ * write only where more than REACH_STEP came since the last one. The place that
+ * reach tells never goes back but at a JUMP, behind which there is neither.
  */
 #include <linux/slab.h>
 #include "journal.h"
@@ -74,6 +82,7 @@
 
 #define SEQ_STEP	(1ULL << 40)
 #define SEQ_NEAR	(1ULL << 20)	/* so near the floor it is raised */
+#define REACH_STEP	1024u		/* blocks: 4 MiB */
 #define MAX_INFLIGHT	8u		/* records: 4 MiB */
 /* blocks a chunk can't use: room kept, and the end of the ring */
 #define FREE_OF_CHUNK	(16 + DMO_RECORD_PAGES)
@@ -83,6 +92,12 @@
 static u64 distance(const struct dmo_journal *j, u64 from, u64 to)
 {
 	return to >= from ? to - from : to + j->size - from;
+}
+
+/* With the tail and the head there: room for what comes until it is raised again. */
+static u64 reach_of(const struct dmo_journal *j, u64 tail, u64 head)
+{
+	return min(distance(j, tail, head) + REACH_STEP, j->size);
 }
 
 static struct dmo_jpos behind(const struct dmo_journal *j, u64 pos, u32 blocks, u64 next_seq,
@@ -271,6 +286,7 @@ static int write_single(struct dmo_journal *j, struct dmo_rec *rec, const struct
 	return rc;
 }
 
+/* In memory: the state block is to be written. */
 static int raise_floor(struct dmo_journal *j)
 {
 	lockdep_assert_held(&j->m->lock);
@@ -280,7 +296,22 @@ static int raise_floor(struct dmo_journal *j)
 		return -EOVERFLOW;
 	}
 	j->m->st.seq_floor += SEQ_STEP;
-	return dmo_meta_write_state(j->m);
+	return 0;
+}
+
+/* Write the state block with its reach counted from @head. */
+static int set_reach(struct dmo_journal *j, u64 head)
+{
+	int rc;
+
+	lockdep_assert_held(&j->m->lock);
+	j->m->st.reach = reach_of(j, j->tail.pos, head);
+	rc = dmo_meta_write_state(j->m);
+	spin_lock_irq(&j->lock);
+	if (!rc)
+		j->reach = j->m->st.reach;
+	spin_unlock_irq(&j->lock);
+	return rc;
 }
 
 /* The head's sequence is about to be used: is the floor above it? */
@@ -293,7 +324,26 @@ static int keep_below_floor(struct dmo_journal *j)
 	if (likely(j->head.seq + SEQ_NEAR < READ_ONCE(j->m->st.seq_floor)))
 		return 0;
 	mutex_lock(&j->m->lock);
-	rc = raise_floor(j);
+	rc = raise_floor(j) ?: set_reach(j, j->head.pos);
+	mutex_unlock(&j->m->lock);
+	return rc;
+}
+
+/* A LAST or a COMMIT is about to be written at the head: will it be looked for there? */
+static int keep_in_reach(struct dmo_journal *j)
+{
+	bool within;
+	int rc;
+
+	lockdep_assert_held(&j->append);
+	/* a tail that moves meanwhile brings a reach that is no nearer */
+	spin_lock_irq(&j->lock);
+	within = distance(j, j->tail.pos, j->head.pos) < j->reach;
+	spin_unlock_irq(&j->lock);
+	if (likely(within))
+		return 0;
+	mutex_lock(&j->m->lock);
+	rc = set_reach(j, j->head.pos);
 	mutex_unlock(&j->m->lock);
 	return rc;
 }
@@ -383,6 +433,8 @@ int dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b)
 	if (!rc)
 		rc = keep_below_floor(j);
 	if (!rc)
+		rc = keep_in_reach(j);
+	if (!rc)
 		rc = write_single(j, &rec, &j->head, REQ_PREFLUSH);
 	if (rc)
 		return rc;
@@ -438,6 +490,8 @@ int dmo_journal_commit(struct dmo_journal *j, struct dmo_cut tag)
 	if (!rc)
 		rc = keep_below_floor(j);
 	if (!rc)
+		rc = keep_in_reach(j);
+	if (!rc)
 		rc = write_single(j, &rec, &j->head, j->unflushed ? REQ_PREFLUSH : 0);
 	if (rc)
 		return rc;
@@ -472,7 +526,7 @@ int dmo_journal_drop(struct dmo_journal *j, bool always)
 	/* the tail must not move past the place of the JUMP meanwhile */
 	mutex_lock(&j->m->lock);
 	rec.next_seq = j->m->st.seq_floor;
-	rc = raise_floor(j);
+	rc = raise_floor(j) ?: set_reach(j, j->good.pos);
 	if (!rc)
 		rc = write_single(j, &rec, &j->good, 0);
 	if (!rc) {
@@ -516,6 +570,7 @@ static void tail_moved(struct dmo_journal *j, const struct dmo_jpos *tail,
 	if (distance(j, j->tail.pos, j->good.pos) < distance(j, j->tail.pos, tail->pos))
 		j->good = *tail;
 	j->tail = *tail;
+	j->reach = j->m->st.reach;
 	if (upto) {
 		list_cut_position(gone, &j->boundaries, &upto->node);
 		j->restored = upto->tag;
@@ -536,6 +591,7 @@ int dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto)
 	st->committed = j->committed;
 	st->newest = j->complete;
 	st->epoch = max(st->epoch, j->complete.epoch);
+	st->reach = reach_of(j, tail.pos, j->head.pos);
 	spin_unlock_irq(&j->lock);
 	st->tail = tail.pos;
 	st->tail_seq = tail.seq;
@@ -617,6 +673,7 @@ int dmo_journal_init(struct dmo_journal *j, struct dmo_meta *m)
 	j->tail.pos = m->st.tail;
 	j->tail.seq = m->st.tail_seq;
 	j->tail.prev_csum = m->st.tail_prev_csum;
+	j->reach = m->st.reach;
 	j->restored = m->st.restored;
 	j->committed = m->st.restored;
 	j->committed_ns = m->st.restored_ns;

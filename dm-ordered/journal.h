@@ -40,12 +40,13 @@ struct dmo_boundary {
  *	outside @m->lock. Held over network reads by the receive thread.
  * @lock: irq-safe spinlock, innermost: everything between @head and
  *	@unflushed. Of these @head, @good and the open chunk change only
- *	under @append (@good also under @m->lock), @tail and @restored only under
- *	@m->lock. Boundaries are added under @append, removed under @m->lock.
+ *	under @append (@good also under @m->lock), @tail, @reach and @restored only
+ *	under @m->lock. Boundaries are added under @append, removed under @m->lock.
  * @wait: something in flight ended, or the tail has moved
  * @head: where the next record goes
  * @good: behind the last LAST or COMMIT, or the tail: where a JUMP goes
  * @tail: oldest record needed, as on disk
+ * @reach: LAST and COMMIT may lie less than this many blocks behind @tail, as on disk
  * @open_at, @open_records, @open_desc, @open_csum, @open_kept: the open chunk
  * @inflight: DATA records being written
  * @error: of one of these
@@ -61,6 +62,7 @@ struct dmo_journal {
 	wait_queue_head_t wait;
 
 	struct dmo_jpos head, good, tail;
+	u64 reach;
 	struct list_head boundaries;	/* oldest first */
 	u32 uncommitted;		/* boundaries without a COMMIT */
 	struct dmo_cut complete, committed, restored;

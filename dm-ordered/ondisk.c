@@ -43,6 +43,7 @@ static_assert(offsetof(struct dmo_disk_state, restored_ns) == 96);
 static_assert(offsetof(struct dmo_disk_state, tail) == 104);
 static_assert(offsetof(struct dmo_disk_state, tail_prev_csum) == 120);
 static_assert(offsetof(struct dmo_disk_state, seq_floor) == 128);
+static_assert(offsetof(struct dmo_disk_state, reach) == 152);
 static_assert(offsetof(struct dmo_disk_state, restored_table) == 136);
 
 static_assert(sizeof(struct dmo_disk_rec) == DMO_REC_HDR);
@@ -540,6 +541,7 @@ int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char
 	st->tail_seq = le64_to_cpu(d->tail_seq);
 	st->tail_prev_csum = le32_to_cpu(d->tail_prev_csum);
 	st->seq_floor = le64_to_cpu(d->seq_floor);
+	st->reach = le64_to_cpu(d->reach);
 	return 0;
 }
 
@@ -561,6 +563,7 @@ void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf)
 	d->tail_seq = cpu_to_le64(st->tail_seq);
 	d->tail_prev_csum = cpu_to_le32(st->tail_prev_csum);
 	d->seq_floor = cpu_to_le64(st->seq_floor);
+	d->reach = cpu_to_le64(st->reach);
 	d->csum = cpu_to_le32(csum_of(buf, DMO_STATE_BYTES));
 }
 
@@ -570,6 +573,10 @@ int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char
 		return dmo_refuse(why, -EUCLEAN,
 				  "state block: journal tail is %llu, expected below the ring's size %llu: %s",
 				  st->tail, sb->journal_blocks, damaged);
+	if (st->reach > sb->journal_blocks)
+		return dmo_refuse(why, -EUCLEAN,
+				  "state block: reach is %llu, expected at most the ring's size %llu: %s",
+				  st->reach, sb->journal_blocks, damaged);
 	return 0;
 }
 

@@ -125,7 +125,8 @@ struct dmo_disk_state {			/* first 256 of 512 bytes, rest zero */
 	__le32 reserved0;
 	__le64 seq_floor;		/* no record at or above it was ever written */
 	struct dmo_disk_cut restored_table; /* table version of the restored cut */
-	__u8 reserved[256 - 152];
+	__le64 reach;			/* LAST, COMMIT: less than so many blocks behind the tail */
+	__u8 reserved[256 - 160];
 } __packed;
 
 enum dmo_rec_type {
@@ -220,6 +221,7 @@ struct dmo_state {
 	u64 tail, tail_seq;
 	u32 tail_prev_csum;
 	u64 seq_floor;
+	u64 reach;		/* 0: not known */
 };
 
 /* Decoded record header. */

@@ -10,7 +10,8 @@
  * Was the end that the scan found that of a crash, or damage? A LAST or a COMMIT
  * is only ever written behind records that are durable. So one behind the end,
  * whose sequence the running incarnation would come to, proves damage. It is looked for
- * in the blocks that follow, BEYOND of them at most, past UNREADABLE that can't be read.
+ * in the blocks that follow, as far as one may have been written (reach, see journal.c), past
+ * UNREADABLE that can't be read.
  *
  * A block that can't be read tells nothing: what it holds may be the next record
  * of a committed chunk, and may be readable again later. So where the scan needs
@@ -31,7 +32,6 @@
 
 #define DM_MSG_PREFIX "ordered recovery"
 
-#define BEYOND	65536u	/* blocks: 256 MiB */
 #define UNREADABLE	64u
 
 struct scan {
@@ -123,7 +123,8 @@ static int scan_ring(struct scan *sc, char *why)
 static void look_beyond(struct scan *sc, struct dmo_cut *committed)
 {
 	struct dmo_journal *j = &sc->s->j;
-	u64 left = min_t(u64, j->size - sc->end_used, BEYOND), pos = sc->end.pos, at = 0;
+	u64 reach = j->reach ?: j->size, left = reach - min(reach, sc->end_used);
+	u64 pos = sc->end.pos, at = 0;
 	struct dmo_cut newest = { };
 	char why[DMO_REASON_LEN];
 	struct dmo_rec rec;

@@ -246,6 +246,7 @@ static void show_states(struct json_object *root, const struct metafile *m)
 		emit_u64(to, "tail_seq", st->tail_seq);
 		emit_u64(to, "tail_prev_csum", st->tail_prev_csum);
 		emit_u64(to, "seq_floor", st->seq_floor);
+		emit_u64(to, "reach", st->reach);
 	}
 }
 

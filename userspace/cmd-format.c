@@ -237,6 +237,7 @@ static int write_states(int fd, const struct dmo_super *sb)
 		return -1;
 	st.tail_seq = (seq >> 8) | 1;
 	st.seq_floor = st.tail_seq;
+	st.reach = 1;	/* nothing was written */
 	memset(buf, 0, sizeof(buf));
 	st.generation = 1;
 	dmo_state_encode(&st, sb->uuid, buf);

@@ -56,7 +56,8 @@ struct head {			/* 32 bytes */
 	u16 late_at;
 	u16 unreadable;		/* block of the ring, from 1 */
 	u8 nth;			/* allocation that fails in a first recovery */
-	u8 rest[11];
+	u16 reach;		/* 0: not known */
+	u8 rest[9];
 } __packed;
 
 enum {
@@ -100,6 +101,7 @@ static u8 ring[MAX_RING][DMO_BLOCK];
 static bool written[MAX_RING];
 static u32 unreadable;		/* block, or MAX_RING */
 static u32 ring_size;
+static u32 reach;		/* blocks from the tail; 0: not known */
 static const u8 uuid[] = "dm-ordered-sim-1";
 
 static struct {
@@ -507,8 +509,8 @@ static void scan(u32 pos, u64 seq, u32 prev, struct cut restored, struct cut com
 out:
 	if (cmp(commit, committed) > 0)
 		committed = commit;
-	/* a COMMIT behind the end, of a sequence to come, tells what was */
-	for (i = 0; i < ring_size - end_used; i++) {
+	/* a COMMIT behind the end, within reach, of a sequence to come, tells what was */
+	for (i = 0; end_used + i < (reach ?: ring_size); i++) {
 		const u8 *p = ring[(end + i) % ring_size];
 
 		if ((end + i) % ring_size == unreadable)
@@ -677,6 +679,7 @@ static void write_image(const struct head *h, u32 tail)
 		put_le(s + 112, h->first == 255 ? ~0ull - 20 : 1000, 8);
 		put_le(s + 120, 0xabcd, 4);
 		put_le(s + 128, floor_of(h), 8);
+		put_le(s + 152, reach, 8);
 	}
 	if (h->how & HEAD_OLD_STATE) {
 		put_le(st[1] + 16, 6, 8);
@@ -924,6 +927,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	in_bytes(&in, &h, sizeof(h));
 	ring_size = 256 + h.ring % (MAX_RING - 256);
 	tail = h.tail % ring_size;
+	reach = h.reach % (ring_size + 1);
 	unreadable = h.unreadable ? (h.unreadable - 1u) % ring_size : MAX_RING;
 	memset(written, 0, sizeof(written));
 	memset(ring, 0, ring_size * sizeof(ring[0]));

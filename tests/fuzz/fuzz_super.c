@@ -23,7 +23,8 @@
 #include "ondisk.h"
 
 #define SB_USED		344
-#define ST_USED		152
+#define ST_USED		160
+#define ST_GIVEN	152	/* of the input; what is behind it, the corpus is older than: by patches */
 #define MAX_VOLUME_BYTES	(DMO_MAX_VOLUMES * 64)
 
 enum {
@@ -203,7 +204,7 @@ static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state
 		dmo_state_encode(st, sb->uuid, again);
 		must(!memcmp(d, again, DMO_STATE_BYTES), "encodes to other bytes");
 		rc = dmo_state_check(st, sb, why);
-		must(!rc == (st->tail < sb->journal_blocks), "rc %d", rc);
+		must(!rc == (st->tail < sb->journal_blocks && st->reach <= sb->journal_blocks), "rc %d", rc);
 	}
 	if (rc)
 		why_said(why);
@@ -320,11 +321,11 @@ static void take_copies(struct in *in, u16 how)
 	for (i = 0; i < 2; i++)
 		in_bytes(in, sb_raw[i], SB_USED);
 	for (i = 0; i < 2; i++)
-		in_bytes(in, st_raw[i], ST_USED);
+		in_bytes(in, st_raw[i], ST_GIVEN);
 	if (how & HOW_ALIKE) {
 		for (i = 0; i < SB_USED; i++)
 			sb_raw[1][i] ^= sb_raw[0][i];
-		for (i = 0; i < ST_USED; i++)
+		for (i = 0; i < ST_GIVEN; i++)
 			st_raw[1][i] ^= st_raw[0][i];
 	}
 	n = in_u8(in) % 8;

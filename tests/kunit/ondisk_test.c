@@ -115,7 +115,7 @@ static void state_block(struct kunit *test)
 	struct dmo_state st, in = {
 		.generation = 1, .epoch = 2, .newest = { 2, 9 }, .committed = { 2, 8 },
 		.restored = { 2, 7 }, .tail = 6, .tail_seq = 5, .tail_prev_csum = 4,
-		.seq_floor = 3,
+		.seq_floor = 3, .reach = 10,
 	};
 	u32 i, accepted = 0;
 

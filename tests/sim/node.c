@@ -52,7 +52,7 @@ void node_format(struct node *n, const struct node_format *f)
 	/* as format does: no remains of an earlier life are successors */
 	u64 seq = 1000 + ((u64)n->formats++ << 44);
 	struct dmo_state st = { .generation = 1, .tail_seq = seq, .seq_floor = seq,
-				.tail_prev_csum = 0x12345678 + n->formats };
+				.tail_prev_csum = 0x12345678 + n->formats, .reach = 1 };
 	char why[DMO_REASON_LEN];
 	u32 i;
 

@@ -9,8 +9,9 @@
  * A letter of a script is a frame: d DATA, D many of them, l LAST, x DROP of the chunk that's open,
  * a digit the COMMIT of that chunk. All answers are waited for.
  *
- * A COMMIT that isn't flushed for is mostly found all the same: recovery looks behind the end of the
- * chain. So the chain alone is looked at too; and in "dlD1" COMMIT is farther away than recovery looks.
+ * A COMMIT that isn't flushed for is found all the same: recovery looks behind the end of the chain, as far as the
+ * state block says. So the chain alone is looked at too, and that it goes no farther than that. In "dlD1" and "Dl1" the
+ * COMMIT is more than 256 MiB away, and in the last two runs it must be found behind a record that was damaged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,8 @@ static int check_chain(struct node *n, void *arg)
 	dmo_jscan_init(&js, (const u8 *)"dm-ordered-sim-1", ring->size,
 		       (struct dmo_jpos){ st.tail, st.tail_seq, st.tail_prev_csum });
 	while (next != DMO_JSCAN_END) {
+		u64 used = js.used, seq = js.at.seq;
+
 		if (next == DMO_JSCAN_HEADER) {
 			disk_read_now(n->meta, (ring->base + js.at.pos) * 8, 8, hdr);
 			next = dmo_jscan_header(&js, hdr, &rec);
@@ -251,6 +254,10 @@ static int check_chain(struct node *n, void *arg)
 			disk_read_now(n->meta, (ring->base + js.at.pos + 1) * 8, rec.nr_blocks * 8, body);
 			next = dmo_jscan_body(&js, hdr, &rec, body);
 		}
+		if (js.at.seq != seq && (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT) &&
+		    js.used > st.reach)
+			fail("record %llu, type %u, is %llu blocks behind the tail, but reach is %llu",
+			     seq, rec.type, used, st.reach);
 	}
 	if (!list_empty(&js.chunks))
 		newest = list_last_entry(&js.chunks, struct dmo_jchunk, node)->tag;
@@ -297,6 +304,30 @@ static void check_node(void)
 	}
 }
 
+/* A bit of the data of the first record in the ring. */
+static int spoil(struct node *n, void *arg)
+{
+	struct ring *ring = arg;
+	struct dmo_state st;
+	u8 block[DMO_BLOCK];
+
+	newest_state(&st, (const u8 *)"dm-ordered-sim-1");
+	disk_read_now(n->meta, (ring->base + st.tail + 1) * 8, 8, block);
+	block[77] ^= 4;
+	disk_write_now(n->meta, (ring->base + st.tail + 1) * 8, 8, block);
+	return 0;
+}
+
+static void check_missed(void)
+{
+	struct dmo_session_status st;
+
+	must(node_call(&node, node_do_status, &st, SIM_SEC), "status");
+	if (!(st.flags & DMO_F_INCONSISTENT) || st.sec.complete.n || node_session(&node)->meta->st.committed.n != m.committed)
+		fail("damaged, but flags 0x%x, complete %llu, committed %llu, and %llu was said",
+		     st.flags, st.sec.complete.n, node_session(&node)->meta->st.committed.n, m.committed);
+}
+
 /* ---- a run ---- */
 
 static int do_attach(struct node *n, void *fd)
@@ -323,7 +354,7 @@ static void boot(const struct sim_net *net, int *fds)
 	must(node_call(&node, do_attach, &fds[1], SIM_SEC), "attach");
 }
 
-static void run(const char *what, enum disk_survive how)
+static void run(const char *what, enum disk_survive how, bool damaged)
 {
 	struct sim_params params = { .turn = rng_range(&rng, 4, 100), .step_ns = 20000 };
 	struct sim_net net = { .delay_us = rng_range(&rng, 20, 500), .window = 65536 };
@@ -338,8 +369,8 @@ static void run(const char *what, enum disk_survive how)
 	sim_begin(rng_next(&rng), &params);
 	boot(&net, fds);
 	/* a restore's state write flushes the ring: mostly none comes to its end */
-	disk_hold(node.data[0], rng_chance(&rng, 80));
-	if (rng_chance(&rng, 20))	/* in the midst of it all */
+	disk_hold(node.data[0], damaged || rng_chance(&rng, 80));
+	if (!damaged && rng_chance(&rng, 20))	/* in the midst of it all */
 		sim_stop_at = sim_steps + rng_range(&rng, 1, 400);
 	while (!done && sim_steps < sim_stop_at)
 		if (sim_run(sim_now + 20 * SIM_SEC) != SIM_STOPPED && sim_steps < sim_stop_at)
@@ -351,8 +382,13 @@ static void run(const char *what, enum disk_survive how)
 	node_crash(&node, how, &rng);
 	node_boot(&node);
 	must(node_call(&node, check_chain, &ring, SIM_SEC), "the chain");
+	if (damaged)
+		must(node_call(&node, spoil, &ring, SIM_SEC), "damage");
 	must(node_call(&node, node_do_start, NULL, 20 * SIM_SEC), "recovery");
-	check_node();
+	if (damaged)
+		check_missed();
+	else
+		check_node();
 	must(node_call(&node, node_do_stop, NULL, 20 * SIM_SEC), "stop");
 }
 
@@ -387,10 +423,13 @@ int main(int argc, char **argv)
 	rng.s = seed;
 	sim_tracing = argc > 3;
 	for (i = 0; i < ARRAY_SIZE(scripts) * 12; i++)
-		run(scripts[i / 12], i % 4);
+		run(scripts[i / 12], i % 4, false);
 	while (n--)
-		run(make_script(random), rng_below(&rng, 4));
-	run("dlD1", DISK_NOTHING);
+		run(make_script(random), rng_below(&rng, 4), false);
+	run("Dl", DISK_NOTHING, false);
+	run("dlD1", DISK_NOTHING, false);
+	run("dl1", DISK_NOTHING, true);
+	run("Dl1", DISK_NOTHING, true);
 	printf("ok orders: %llu runs\n", runs);
 	return 0;
 }

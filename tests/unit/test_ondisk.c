@@ -420,6 +420,7 @@ static const struct dmo_state a_state = {
 	.tail_seq = 0x1000000000000001,
 	.tail_prev_csum = 0xdeadbeef,
 	.seq_floor = 0x2000000000000000,
+	.reach = 0x1234,
 };
 
 static void state_round_trip(void **state)
@@ -435,7 +436,8 @@ static void state_round_trip(void **state)
 	assert_memory_equal(buf, "dmORDsta", 8);
 	assert_memory_equal(buf + 24, uuid, 16);
 	assert_memory_equal(buf + 104, "\x4d\0\0\0\0\0\0\0\1\0\0\0\0\0\0\x10\xef\xbe\xad\xde", 20);
-	assert_null(memchr_inv(buf + 152, 0, sizeof(buf) - 152));
+	assert_memory_equal(buf + 152, "\x34\x12\0\0\0\0\0", 8);
+	assert_null(memchr_inv(buf + 160, 0, sizeof(buf) - 160));
 	recsum(buf, sizeof(buf));
 	assert_int_equal(dmo_state_decode(buf, uuid, &st, why), 0);
 }
@@ -469,6 +471,11 @@ static void state_refusals(void **state)
 	assert_int_equal(dmo_state_check(&st, &sb, why), 0);
 	st.tail++;
 	assert_refused(dmo_state_check(&st, &sb, why), -EUCLEAN, "journal tail is 99871, expected below the ring's size 99871");
+	st.tail = 0;
+	st.reach = sb.journal_blocks;
+	assert_int_equal(dmo_state_check(&st, &sb, why), 0);
+	st.reach++;
+	assert_refused(dmo_state_check(&st, &sb, why), -EUCLEAN, "reach is 99872, expected at most the ring's size 99871");
 }
 
 /* -- records -- */
