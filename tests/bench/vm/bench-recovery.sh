@@ -7,7 +7,7 @@
 # Machines: 1
 # Icount: 1
 # Limit: 300
-# Mem: 3072
+# Mem: 4608
 # Append: clearcpuid=erms,fsrm
 # Plot: recovery|lines|From activation to promoted, disks of 200 MB/s|MiB in the journal|virtual s
 
@@ -96,5 +96,5 @@ recovery() {
 
 load_module
 bandwidth "$(long 64 256)"
-for mib in $(long "64" "64 128 256"); do recovery "$mib"; done
+for mib in $(long "64" "64 512"); do recovery "$mib"; done
 bench_pass
