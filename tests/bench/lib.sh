@@ -45,7 +45,7 @@ memory_root() {
 	done
 	exec chroot /mem "$(type -P bash)" -ec "touch /in-memory; cd $(printf %q "$DMO_TOP") && exec bash tests/vm/lib/enter.sh $(printf %q "$scenario_file")"
 }
-[ -e /in-memory ] || memory_root
+[ -e /in-memory ] || ! grep -qx '# Icount: 1' "$DMO_TOP/$scenario_file" || memory_root
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
 PATH=$DMO_TOP/build/bench:$PATH
@@ -78,7 +78,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4f", a / b }'; }
 calc() { awk "BEGIN { printf \"%.6g\", $1 }"; }
 
 # shellcheck disable=SC2034 # for the bench
-io_per_op='' io_ns='' io_mean='' io_p50='' io_p99='' io_max='' io_late=''
+io_per_op='' io_ns='' io_ops='' io_counted='' io_mean='' io_p50='' io_p99='' io_max='' io_late=''
 # io DEVICE OPTION...: dmobench (or io_program); leaves its words in io_<word>: io_per_op, io_ns, io_p50 ...
 io() {
 	local out pair

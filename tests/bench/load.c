@@ -12,9 +12,11 @@
  *   --rate N             operations a second, each due at its time; default: as fast as they go
  *   --arrive even|random default even; random: with exponential gaps, so that it falls in with nothing
  *   --latencies FILE     one a line, in ns
+ *   --warm N             seconds before that, of which nothing is reported
+ *   --counter FILE       what is there is a number that grows: by how much
  *
- * Prints ops=N ns=N per_op=NS p50=NS p99=NS max=NS late=N; per_op is elapsed time by number, late how many began
- * more than a ms behind their time. Latencies only with --rate or --latencies: they cost something.
+ * Prints ops=N ns=N per_op=NS counted=N p50=NS p99=NS max=NS late=N; per_op is elapsed time by number, late how many began
+ * more than a ms behind their time. counted only with --counter, latencies only with --rate or --latencies: they cost something.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,9 +38,9 @@
 #define MAX_DEPTH	256
 
 static struct {
-	const char *dev, *walk, *latencies;
+	const char *dev, *walk, *latencies, *counter;
 	bool read, random;
-	uint64_t size, depth, ops, first, len, seed, rate, zipf, seconds;
+	uint64_t size, depth, ops, first, len, seed, rate, zipf, seconds, warm;
 } o = { .walk = "random", .size = 4096, .depth = 1, .ops = 1000, .seed = 1 };
 
 static int fd;
@@ -49,7 +51,9 @@ static char *buf[MAX_DEPTH];
 static struct iocb cb[MAX_DEPTH];
 static uint64_t begun[MAX_DEPTH];
 static uint64_t late;
+static uint64_t warm;		/* when it is warm */
 static uint64_t end;		/* when to stop, or 0 */
+static struct { uint64_t ns, ops, counter; } from;	/* what was then */
 
 static void die(const char *what)
 {
@@ -171,10 +175,32 @@ static void draw_times(void)
 
 /* ---- the load ---- */
 
+static uint64_t counter(void)
+{
+	unsigned long long n = 0;
+	FILE *f;
+
+	if (!o.counter)
+		return 0;
+	f = fopen(o.counter, "r");
+	if (!f || fscanf(f, "%llu", &n) != 1)
+		die(o.counter);
+	fclose(f);
+	return n;
+}
+
 /* All that were drawn were begun, or time is over: then that is how many there were. */
 static bool over(uint64_t i)
 {
-	if (i < o.ops && (!end || now() < end))
+	uint64_t t = end || warm ? now() : 0;
+
+	if (warm && t >= warm) {
+		from.ns = t;
+		from.ops = i;
+		from.counter = counter();
+		warm = 0;
+	}
+	if (i < o.ops && (!end || t < end))
 		return false;
 	o.ops = i;
 	return true;
@@ -324,11 +350,15 @@ static void write_latencies(void)
 
 static void report(uint64_t ns)
 {
+	o.ops -= from.ops;
 	printf("ops=%llu ns=%llu per_op=%.1f", (unsigned long long)o.ops, (unsigned long long)ns,
 	       (double)ns / (double)o.ops);
+	if (o.counter)
+		printf(" counted=%llu", (unsigned long long)(counter() - from.counter));
 	if (took) {
 		uint64_t i, sum = 0;
 
+		took += from.ops;
 		for (i = 0; i < o.ops; i++)
 			sum += took[i];
 		if (o.latencies)
@@ -369,6 +399,10 @@ static void parse(int argc, char **argv)
 			o.walk = arg;
 		else if (!strcmp(name, "--latencies"))
 			o.latencies = arg;
+		else if (!strcmp(name, "--counter"))
+			o.counter = arg;
+		else if (!strcmp(name, "--warm"))
+			o.warm = number(arg);
 		else if (!strcmp(name, "--size"))
 			o.size = number(arg);
 		else if (!strcmp(name, "--depth"))
@@ -424,11 +458,16 @@ int main(int argc, char **argv)
 	if (o.rate || o.latencies)
 		took = memory(o.ops * sizeof(*took));
 	start = now();
-	end = o.seconds ? start + o.seconds * 1000000000 : 0;
+	from.ns = start;
+	from.counter = counter();
+	warm = o.warm ? start + o.warm * 1000000000 : 0;
+	end = o.seconds ? start + (o.warm + o.seconds) * 1000000000 : 0;
 	if (o.depth == 1)
 		run_sync(start);
 	else
 		run_async(start);
-	report(now() - start);
+	if (warm || from.ops == o.ops)
+		usage("it was over before it was warm");
+	report(now() - from.ns);
 	return 0;
 }
