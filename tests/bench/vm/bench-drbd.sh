@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Measures: writes a second under full load over a line of 200 Mbit/s, for seconds, against DRBD 8.4 on disks of the same
+# Measures: writes a second under full load over a line of 100 Mbit/s, for seconds, against DRBD 8.4 on disks of the same
 # kind over a line of the same kind. Both ends of DRBD are in one kernel, over the loopback interface.
 # Kernels: 6.1
 # Needs: drbdmeta:drbd-utils /lib/drbd/drbdsetup-84:drbd-utils module/drbd:linux-image-amd64
@@ -10,13 +10,13 @@
 # Limit: 300
 # Mem: 1280
 # Append: clearcpuid=erms,fsrm
-# Plot: drbd-1|lines|4 KiB random writes, depth 1, line of 200 Mbit/s|RTT in ms|writes a virtual second
-# Plot: drbd-16|lines|4 KiB random writes, depth 16, line of 200 Mbit/s|RTT in ms|writes a virtual second
+# Plot: drbd-1|lines|4 KiB random writes, depth 1, line of 100 Mbit/s|RTT in ms|writes a virtual second
+# Plot: drbd-16|lines|4 KiB random writes, depth 16, line of 100 Mbit/s|RTT in ms|writes a virtual second
 
 . "$DMO_TOP/tests/bench/drbd.sh"
 . "$DMO_TOP/tests/bench/lib.sh"
 
-rate=200mbit seconds=$(long 1 3)
+rate=100mbit seconds=$(long 1 3)
 declare -A rate_of
 
 # load NAME DEVICE RTT: at both depths, first until it is steady.
@@ -24,7 +24,7 @@ load() {
 	local depth
 
 	for depth in 1 16; do
-		io "$2" --area 0M:48M --depth $depth --ops 200000 --seconds 1 --seed 5
+		io "$2" --area 0M:48M --depth $depth --ops 200000 --seconds 2 --seed 5
 		io "$2" --area 0M:48M --depth $depth --ops 400000 --seconds "$seconds" --seed 6
 		rate_of[$1-$3-$depth]=$(calc "1e9 / $io_per_op")
 		figure "RTT $3 ms, depth $depth: $1" "${rate_of[$1-$3-$depth]}" writes/s
