@@ -6,7 +6,7 @@
 # ends are bit-equal.
 # Kernels: debug
 # Machines: 1
-# Limit: 200
+# Limit: 300
 # Mem: 768
 # Expect-log: \] Call Trace:
 # Expect-log: kmemleak: [0-9]+ new suspected memory leaks

@@ -5,7 +5,7 @@
 # error only from its own data device, what fails says so, and when the devices are good again both ends are bit-equal.
 # Kernels: debug
 # Machines: 1
-# Limit: 200
+# Limit: 300
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
