@@ -231,6 +231,13 @@ event_seen() { grep -qE -- "$1" /run/events; }
 event_wait() { wait_for "$1" "an event like '$2'" event_seen "$2"; echo "ok: event $2"; }
 events_forget() { : > /run/events; }
 
+# load_begun PID: dmoload has got as far as to heed SIGTERM, or has ended.
+load_begun() {
+	local caught
+
+	caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2> /dev/null) || return 0
+	((16#${caught:-4000} & 0x4000)) && [ "$(cat "/proc/$1/comm" 2> /dev/null)" != bash ]
+}
 # load_start DEVICE ARGUMENT...: dmoload run in the background.  load_stop: let it end, succeed, and print what it
 # did; sets load_max_ms, the longest an operation took.
 load_start() {
@@ -238,6 +245,7 @@ load_start() {
 
 	dmoload run "$dev" "$@" > "/run/load-${dev##*/}" 2>&1 &
 	echo $! > "/run/load-${dev##*/}.pid"
+	wait_for 30 "the load on $dev" load_begun $!
 	[ -n "${DMO_QUIET_LOAD:-}" ] || echo "load on $dev: $*"
 }
 load_stop() { kill "$(cat "/run/load-${1##*/}.pid")" 2>/dev/null || true; load_wait "$1"; }
