@@ -8,15 +8,23 @@
  * in here is just another beginning.
  *
  * Was the end that the scan found that of a crash, or damage? A LAST or a COMMIT
- * is only ever written behind records that are durable. So one behind the end,
- * whose sequence the running incarnation would come to, proves damage. It is looked for
- * in the blocks that follow, as far as one may have been written (reach, see journal.c), past
- * UNREADABLE that can't be read.
+ * is only ever written behind records that are durable, and not dropped but by a
+ * recovery that told of damage. So one behind the end proves damage, if its sequence
+ * is one that this ring has used: from that of the end on, below the floor. (A format
+ * of the device begins anywhere in 2^56, so its records are not taken for those of an older
+ * one under the same UUID.) It is looked for in the blocks that follow, as far as one
+ * may have been written (reach, see journal.c), past UNREADABLE that can't be read.
+ *
+ * If it was a JUMP that was damaged, at the end of the ring, the scan may go on at 0 with
+ * the records that it had dropped, and pass over what comes behind it: so what a
+ * record skipped that goes to 0 is looked at, too.
  *
  * A block that can't be read tells nothing: what it holds may be the next record
  * of a committed chunk, and may be readable again later. So where the scan needs
  * one, activation fails, with nothing written, rather than to take the ring for
- * shorter than it is.
+ * shorter than it is. If the record is found at 0, the block was none, unless it is the first
+ * behind a LAST or a COMMIT: it may be the JUMP that had dropped the record, and
+ * only the next LAST or COMMIT tells that it is not.
  *
  * Then the superblock and the ring are held against each other, with the ring durable by then:
  *   a complete chunk with END_OF_COPY, and a copy under way: it is at its end.
@@ -44,7 +52,7 @@ struct scan {
 	struct dmo_jpos end;	/* behind the last record accepted */
 	u64 end_used;		/* blocks from the tail to it */
 	void *header;		/* one block, of the record in hand */
-	int error;		/* blocks from @error_pos on can't be read */
+	int error;		/* the block at @error_pos can't be read, and matters */
 	u64 error_pos;
 	struct dmo_cut copy_end;	/* of the newest chunk that ends a copy */
 };
@@ -61,6 +69,13 @@ static void *blocks_at(struct scan *sc, u64 pos, u32 nr)
 		sc->error_pos = pos;
 	}
 	return p;
+}
+
+/* Some of the @nr blocks at @pos can't be read: the error is to name the first of them. */
+static void find_unreadable(struct scan *sc, u64 pos, u32 nr)
+{
+	for (; nr && blocks_at(sc, pos, 1); nr--)
+		pos++;
 }
 
 /* What the scan accepts must be about volumes that there are. */
@@ -96,16 +111,20 @@ static int scan_ring(struct scan *sc, char *why)
 			next = dmo_jscan_header(js, p ? sc->header : NULL, &rec);
 		} else {
 			p = blocks_at(sc, js->at.pos, 1 + rec.nr_blocks);
+			if (!p)
+				find_unreadable(sc, js->at.pos, 1 + rec.nr_blocks);
 			next = dmo_jscan_body(js, sc->header, &rec, p ? p + DMO_BLOCK : NULL);
 		}
 		if (js->at.seq != seq) {	/* accepted */
 			rc = check_record(sc, &rec, why);
 			sc->end = js->at;
 			sc->end_used = js->used;
-			sc->error = 0;	/* of the other place it could be at */
 			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT) {
 				sc->good = js->good;
 				sc->good_used = js->good_used;
+				sc->error = 0;
+			} else if (sc->error_pos != sc->good.pos) {	/* no JUMP: see the top */
+				sc->error = 0;
 			}
 		}
 		cond_resched();
@@ -119,39 +138,66 @@ static int scan_ring(struct scan *sc, char *why)
 	return rc;
 }
 
-/* Damage? See the top. @committed: raised to what is found to have been. */
-static void look_beyond(struct scan *sc, struct dmo_cut *committed)
+/* What is behind the end. */
+struct beyond {
+	struct dmo_cut committed, newest;	/* highest of a COMMIT, of a LAST */
+	u64 newest_at;
+	u32 unreadable;
+};
+
+/* Was @seq, not before the end, given to a record of this ring? See the top. */
+static bool was_used(struct scan *sc, u64 seq)
+{
+	u64 end = sc->end.seq, floor = sc->s->m->st.seq_floor;
+
+	/* the floor of a fresh device is that of its first record */
+	return seq >= end && (seq < floor || seq - end < sc->s->j.size);
+}
+
+/* Look at @nr blocks from @pos on. */
+static void look_at(struct scan *sc, u64 pos, u64 nr, struct beyond *b)
 {
 	struct dmo_journal *j = &sc->s->j;
-	u64 reach = j->reach ?: j->size, left = reach - min(reach, sc->end_used);
-	u64 pos = sc->end.pos, at = 0;
-	struct dmo_cut newest = { };
 	char why[DMO_REASON_LEN];
 	struct dmo_rec rec;
-	u32 unreadable = 0;
 
-	for (; left; left--, pos = pos + 1 == j->size ? 0 : pos + 1) {
+	for (; nr && b->unreadable <= UNREADABLE; nr--, pos = pos + 1 == j->size ? 0 : pos + 1) {
 		void *p = blocks_at(sc, pos, 1);
 
 		cond_resched();
 		if (!p) {	/* it tells nothing, but those behind it may */
-			if (++unreadable > UNREADABLE)
-				break;
+			b->unreadable++;
 			continue;
 		}
-		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, why) ||
-		    rec.seq < sc->end.seq || rec.seq - sc->end.seq >= j->size)
+		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, why) || !was_used(sc, rec.seq))
 			continue;
-		if (rec.type == DMO_REC_COMMIT && dmo_cut_cmp(rec.tag, *committed) > 0)
-			*committed = rec.tag;
-		if (rec.type != DMO_REC_LAST || dmo_cut_cmp(rec.tag, newest) <= 0)
+		if (rec.type == DMO_REC_COMMIT && dmo_cut_cmp(rec.tag, b->committed) > 0)
+			b->committed = rec.tag;
+		if (rec.type != DMO_REC_LAST || dmo_cut_cmp(rec.tag, b->newest) <= 0)
 			continue;
-		newest = rec.tag;
-		at = pos;
+		b->newest = rec.tag;
+		b->newest_at = pos;
 	}
-	if (!dmo_cut_is_zero(newest))
+}
+
+/* Damage? See the top. @committed: raised to what is found to have been. */
+static void look_beyond(struct scan *sc, struct dmo_cut *committed)
+{
+	struct dmo_journal *j = &sc->s->j;
+	u64 reach = j->reach ?: j->size;
+	u64 rest = min_t(u64, j->size - sc->good.pos, DMO_RECORD_PAGES);
+	struct beyond b = { };
+
+	look_at(sc, sc->end.pos, reach - min(reach, sc->end_used), &b);
+	if (sc->end.pos < sc->good.pos) {
+		b.unreadable = 0;
+		look_at(sc, j->size - rest, rest, &b);
+	}
+	if (dmo_cut_cmp(b.committed, *committed) > 0)
+		*committed = b.committed;
+	if (!dmo_cut_is_zero(b.newest))
 		DMERR("%pg: the journal is damaged (%s): as block %llu tells, it once held complete chunks up to %llu.%llu",
-		      j->m->bdev, sc->js.why, at, newest.epoch, newest.n);
+		      j->m->bdev, sc->js.why, b.newest_at, b.newest.epoch, b.newest.n);
 }
 
 /* The scan's chunks become the journal's boundaries. */
