@@ -27,8 +27,8 @@ draw() {
 	{
 		for t in svg png; do
 			case $t in
-			svg) echo "set terminal svg size 800,480 background rgb 'white'" ;;
-			png) echo "set terminal pngcairo size 800,480" ;;
+			svg) echo "set terminal svg size 900,520 background rgb 'white'" ;;
+			png) echo "set terminal pngcairo size 900,520" ;;
 			esac
 			printf 'set output "%s/%s.%s"\nset title "%s" noenhanced\nset xlabel "%s" noenhanced\nset ylabel "%s" noenhanced\n' \
 				"$dir" "$name" $t "$3" "$4" "$5"
@@ -44,6 +44,8 @@ draw() {
 				set style histogram clustered gap 1
 				set style fill solid 0.8 border -1
 				set xtics rotate by -20 noenhanced
+				set bmargin 11
+				set rmargin 24
 				plot for [i=2:$columns] "$work/$name" using i:xtic(1) title columnheader(i)
 				G
 			else
