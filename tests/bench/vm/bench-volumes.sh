@@ -55,7 +55,8 @@ measure() {
 	cuts=$(($(pstat "$name" cut.n) - cuts))
 	[ $cuts -gt 20 ] || fail "only $cuts switches"
 	figure "$n volumes: longest latency without a switch" "$quiet" ns
-	figure "$n volumes: longest latency over $cuts switches" "$io_max" ns
+	figure "$n volumes: switches" "$cuts" ""
+	figure "$n volumes: longest latency with a switch each 20 ms" "$io_max" ns
 	if [ "$n" = 16 ]; then
 		figure "$n volumes: longest extra hold at a switch" $((io_max - quiet)) ns max 100000
 	else
