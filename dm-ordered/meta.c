@@ -142,13 +142,17 @@ static int write_both(struct dmo_meta *m, const u64 at[2], u32 nr, int *last, co
 int dmo_meta_write_super(struct dmo_meta *m)
 {
 	static const u64 at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
+	int rc;
 
 	lockdep_assert_held(&m->lock);
 	if (dmo_meta_failed(m))
 		return -EIO;
 	m->sb.generation++;
 	dmo_super_encode(&m->sb, m->buf);
-	return write_both(m, at, DMO_SB_BLOCKS, &m->sb_copy, "superblock");
+	rc = write_both(m, at, DMO_SB_BLOCKS, &m->sb_copy, "superblock");
+	if (!rc)
+		m->sb_stale = false;
+	return rc;
 }
 
 int dmo_meta_write_state(struct dmo_meta *m)
@@ -207,6 +211,7 @@ static int load_super(struct dmo_meta *m, u64 dev_blocks, char *why)
 		       m->bdev, !use, use, text[!use]);
 	m->sb = sb[use];
 	m->sb_copy = use;
+	m->sb_stale = rc[!use] || sb[0].generation != sb[1].generation;
 out:
 	kfree(text);
 	kvfree(sb);

@@ -26,6 +26,7 @@ struct dmo_meta {
 	struct dmo_super sb;
 	struct dmo_state st;
 	int sb_copy;		/* copy last written */
+	bool sb_stale;		/* the other one is older, or damaged; under @lock */
 	int st_slot;
 	void *buf;		/* DMO_SB_BYTES, under @lock */
 	spinlock_t fail_lock;	/* see meta.c */
@@ -38,7 +39,7 @@ struct dmo_meta {
  * @bdev: metadata device
  * @why: text for the caller's error
  * Context: may sleep, does I/O. Changes nothing on disk; a damaged copy is
- * logged (DMWARN) and overwritten by the next write.
+ * logged (DMWARN), and it or an older one is overwritten by the activation (sb_stale).
  * Return: object or ERR_PTR.
  */
 struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why);

@@ -251,13 +251,20 @@ static int cut_off(struct scan *sc, struct dmo_cut committed, char *why)
 	/* goes to the disk before the JUMP, behind which no scan sees what told of it */
 	if (dmo_cut_cmp(committed, s->m->st.committed) > 0)
 		s->m->st.committed = committed;
+	/* a write that the machine's end cut short: what comes must not build on one copy alone */
+	rc = s->m->sb_stale ? dmo_meta_write_super(s->m) : 0;
 	mutex_unlock(&s->m->lock);
+	if (rc) {
+		strscpy(why, s->m->why, DMO_REASON_LEN);
+		goto out;
+	}
 	rc = dmo_journal_adopt(&s->j, sc->good, sc->good_used, why);
 	if (!rc) {
 		rc = dmo_journal_drop(&s->j, true);
 		if (rc)
 			strscpy(why, s->m->why, DMO_REASON_LEN);
 	}
+out:
 	mutex_unlock(&s->j.append);
 	return rc;
 }

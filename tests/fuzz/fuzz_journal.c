@@ -875,6 +875,17 @@ static bool rightly_refused(const struct head *h, int rc)
 	return true;
 }
 
+/* Two copies are of use only if the older one says the same. */
+static void check_copies(void)
+{
+	static u8 sb[2][DMO_SB_BYTES];
+
+	disk_read_now(node.meta, DMO_SB_BLOCK0 * 8, 64, sb[0]);
+	disk_read_now(node.meta, DMO_SB_BLOCK1 * 8, 64, sb[1]);
+	must(!memcmp(sb[0], sb[1], DMO_SB_BYTES), "the superblock's copies differ: generations %llu, %llu",
+	     get_le(sb[0] + 16, 8), get_le(sb[1] + 16, 8));
+}
+
 static void run(const struct head *h, u32 tail)
 {
 	struct cut restored = { h->restored ? 1 : 0, h->restored };
@@ -954,6 +965,7 @@ static void run(const struct head *h, u32 tail)
 		model_apply(0, m.to_restore);
 	}
 	compare("again");
+	check_copies();
 	finish(h, consistent || ended);
 }
 
