@@ -11,8 +11,8 @@
  * is only ever written behind records that are durable, and not dropped but by a
  * recovery that told of damage. So one behind the end proves damage, if its sequence
  * is one that this ring has used: from that of the end on, below the floor. (A format
- * of the device begins anywhere in 2^56, so its records are not taken for those of an older
- * one under the same UUID.) It is looked for in the blocks that follow, as far as one
+ * of the device begins anywhere in 2^56, so that an older one under the same UUID is
+ * seldom taken for this one: 1 in 2^16, and a full copy is the harm.) It is looked for in the blocks that follow, as far as one
  * may have been written (reach, see journal.c), past UNREADABLE that can't be read.
  *
  * If it was a JUMP that was damaged, at the end of the ring, the scan may go on at 0 with
