@@ -2,7 +2,8 @@
 # dm-ordered: `make help` lists what there is.
 
 # Modules are built for KDIR: the running kernel's build directory, else that of the newest headers here.
-running := /lib/modules/$(shell uname -r)/build
+RUNNING := $(shell uname -r)
+running := /lib/modules/$(RUNNING)/build
 KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),$(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V)))
 DESTDIR ?=
 PREFIX ?= /usr
@@ -58,15 +59,25 @@ module-debug:
 tool:
 	$(MAKE) -C userspace
 
-install: install-module install-tool
+install: install-tool install-module
 
 install-module: module
 	install -D -m 644 build/$(release)/dm-ordered.ko $(moddir)/dm-ordered.ko
 	$(if $(DESTDIR),,depmod $(release))
+	@$(if $(filter-out $(RUNNING),$(release)),$(other_kernel),:)
+
+# The last of what make install says.
+define other_kernel
+printf '%s\n' '' \
+	'NOTE: the module is installed for the kernel $(release), and that one does not run here.' \
+	'      The kernel that runs, $(RUNNING), does not find it: modprobe dm-ordered fails until $(release) is booted.' \
+	'      For the kernel that runs: install its headers (apt-get install linux-headers-$(RUNNING)) and repeat' \
+	'      make install, or name its build directory: make install KDIR=DIR' >&2
+endef
 
 install-tool: tool
 	install -D -m 755 userspace/orderedctl $(sbindir)/orderedctl
-	install -D -m 644 userspace/man/orderedctl.8 $(mandir)/man8/orderedctl.8
+	install -D -m 644 userspace/orderedctl.8 $(mandir)/man8/orderedctl.8
 	install -D -m 644 userspace/completion/orderedctl $(compdir)/orderedctl
 
 # The sources where `dkms add dm-ordered/$(VERSION)` looks for them.

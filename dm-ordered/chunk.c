@@ -33,6 +33,7 @@ static void vol_free(struct dmo_vol *v)
 	free_percpu(v->stats);
 	for (i = 0; i < 2; i++) {
 		kvfree(v->refs[i]);
+		kvfree(v->zones[i]);
 		kvfree(v->unflushed[i]);
 	}
 }
@@ -42,12 +43,28 @@ static void *bits_alloc(u64 bits)
 	return kvcalloc(BITS_TO_LONGS(bits), sizeof(long), GFP_KERNEL);
 }
 
-/* bitmap_set() and bitmap_zero() count in ints: not enough from 8 TiB on */
-static void bits_fill(unsigned long *map, u64 bits)
+/*
+ * Bits @first..@end - 1 to @set, atomically. bitmap_set() does not do that, and counts in ints: not
+ * enough from 8 TiB on. Return: how many of them changed
+ */
+static u64 bits_change(unsigned long *map, u64 first, u64 end, bool set)
 {
-	memset(map, 0xff, bits / BITS_PER_LONG * sizeof(long));
-	if (bits % BITS_PER_LONG)
-		map[bits / BITS_PER_LONG] |= BITMAP_LAST_WORD_MASK(bits);
+	unsigned long mask, was, *word;
+	u64 at, changed = 0;
+
+	for (at = first; at < end; at = round_down(at, BITS_PER_LONG) + BITS_PER_LONG) {
+		word = &map[at / BITS_PER_LONG];
+		mask = ~0UL << (at % BITS_PER_LONG);
+		if (end - round_down(at, BITS_PER_LONG) < BITS_PER_LONG)
+			mask &= BITMAP_LAST_WORD_MASK(end);
+		was = READ_ONCE(*word);
+		if ((set ? ~was : was) & mask) {
+			was = set ? atomic_long_fetch_or(mask, (atomic_long_t *)word) :
+				    atomic_long_fetch_andnot(mask, (atomic_long_t *)word);
+			changed += hweight_long((set ? ~was : was) & mask);
+		}
+	}
+	return changed;
 }
 
 static void bits_clear(unsigned long *map, u64 bits)
@@ -66,6 +83,7 @@ static int vol_init(struct dmo_vol *v, const struct dmo_volume_info *info, u16 i
 	v->blocks = (info->sectors + DMO_BLOCK_SECTORS - 1) / DMO_BLOCK_SECTORS;
 	v->unit_shift = unit_shift;
 	v->units = (v->blocks + (1ULL << unit_shift) - 1) >> unit_shift;
+	v->nr_zones = info->sectors / DMO_ZONE_SECTORS;
 	v->region_shift = ilog2(DMO_ZONE_SECTORS);
 	while ((v->sectors >> v->region_shift) >= DMO_FLUSH_BITS)
 		v->region_shift++;
@@ -76,31 +94,12 @@ static int vol_init(struct dmo_vol *v, const struct dmo_volume_info *info, u16 i
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
 		v->refs[i] = bits_alloc(v->units);
+		v->zones[i] = bits_alloc(v->nr_zones + 1);
 		v->unflushed[i] = bits_alloc(v->regions);
-		if (!v->refs[i] || !v->unflushed[i])
+		if (!v->refs[i] || !v->zones[i] || !v->unflushed[i])
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-/* Two bits a unit for all volumes within a quarter of the budget (design section 3). */
-int dmo_store_unit(const struct dmo_volume_info *info, u32 nr, u64 budget, char *why)
-{
-	u64 blocks = 0, need = 0;
-	u8 shift;
-	u32 i;
-
-	for (i = 0; i < nr; i++)
-		blocks += info[i].sectors / DMO_BLOCK_SECTORS + 1;
-	for (shift = 0; shift <= DMO_UNIT_SHIFT_MAX; shift++) {
-		need = (blocks >> shift) / 4 + nr * 32;
-		if (need <= budget / 4)
-			return shift;
-	}
-	snprintf(why, DMO_REASON_LEN,
-		 "memory budget of %llu MiB is too small for the references of %llu GiB: set at least %llu MiB",
-		 budget >> 20, blocks >> 18, ((need * 4) >> 20) + 1);
-	return -ENOSPC;
 }
 
 static void stripes_init(struct dmo_store *st)
@@ -127,7 +126,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	int shift, r = -ENOMEM;
 	u32 i;
 
-	shift = dmo_store_unit(info, nr, budget, why);
+	shift = dmo_ref_unit(info, nr, budget, why);
 	if (shift < 0)
 		return ERR_PTR(shift);
 	snprintf(why, DMO_REASON_LEN, "no memory for the chunks of %u volumes", nr);
@@ -135,7 +134,8 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	if (!st)
 		return ERR_PTR(-ENOMEM);
 	st->budget = budget;
-	st->kick_slots = U64_MAX;
+	st->kick_bytes = U64_MAX;
+	mutex_init(&st->fill_lock);
 	st->heads_bits = ilog2(max_t(u64, roundup_pow_of_two(budget / DMO_BLOCK / DMO_STRIPES), 16));
 	st->heads_bits = min_t(u32, st->heads_bits, 16);
 	st->heads = kvcalloc((size_t)DMO_STRIPES << st->heads_bits, sizeof(*st->heads), GFP_KERNEL);
@@ -152,10 +152,9 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 		r = vol_init(v, &info[i], i, shift);
 		if (r)
 			goto bad;
-		st->fixed += v->units / 4 + v->regions / 4;
+		st->fixed += (v->units + v->nr_zones + v->regions) / 4;
 		if (full) {
-			bits_fill(v->refs[0], v->units);
-			atomic64_add(v->units, &st->refs[0]);
+			atomic64_add(bits_change(v->refs[0], 0, v->units, true), &st->refs[0]);
 			st->since[0] = ktime_get();
 		}
 	}
@@ -278,11 +277,16 @@ static atomic64_t *slot_count(struct dmo_store *st, const struct dmo_slot *s)
 	return s->page ? &st->slots[s->parity] : &st->zeroes[s->parity];
 }
 
+static u64 held(struct dmo_store *st, u8 parity)
+{
+	return atomic64_read(&st->slots[parity]) + atomic64_read(&st->zeroes[parity]) +
+	       atomic64_read(&st->refs[parity]) + atomic64_read(&st->zones[parity]);
+}
+
 /* A chunk's first block: from now on there is something to lose. */
 static void note_first(struct dmo_store *st, u8 parity, u64 count)
 {
-	if (unlikely(count == 1) && atomic64_read(&st->slots[parity]) +
-	    atomic64_read(&st->zeroes[parity]) + atomic64_read(&st->refs[parity]) == 1)
+	if (unlikely(count == 1) && held(st, parity) == 1)
 		st->since[parity] = ktime_get();
 }
 
@@ -295,8 +299,6 @@ void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *
 	list_add_tail(&s->list, &sp->unsent[s->parity]);
 	count = atomic64_inc_return(slot_count(st, s));
 	note_first(st, s->parity, count);
-	if (count == READ_ONCE(st->kick_slots) && st->kick)
-		st->kick(st);
 }
 
 void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s)
@@ -359,7 +361,8 @@ bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last)
 	return find_next_bit(v->refs[parity], end, first >> v->unit_shift) < end;
 }
 
-void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last)
+/* Blocks of one zone. */
+static void make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last)
 {
 	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, first);
 	struct dmo_slot *s;
@@ -367,7 +370,6 @@ void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64
 	LIST_HEAD(freed);
 	u64 b;
 
-	last = min(last, v->blocks - 1);
 	spin_lock_irqsave(&sp->lock, flags);
 	for (b = first; b <= last; b++) {
 		dmo_ref_set(st, v, parity, b);
@@ -379,6 +381,79 @@ void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64
 	}
 	spin_unlock_irqrestore(&sp->lock, flags);
 	dmo_slot_free_list(st, &freed);
+}
+
+void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last)
+{
+	u64 end = min(last, v->blocks - 1) + 1, next;
+
+	for (; first < end; first = next) {
+		next = min(end, (first | (DMO_ZONE_BLOCKS - 1)) + 1);
+		make_refs(st, v, parity, first, next - 1);
+	}
+	/* what failed, or is not zero, becomes them long after the write has been counted */
+	dmo_store_grown(st, parity);
+}
+
+/* ---- zero zones ---- */
+
+/* The slots of first..last of @parity in @sp go. */
+static void delete_slots(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u8 parity, u64 first,
+			 u64 last)
+{
+	struct list_head *lists[] = { &sp->sent[parity], &sp->unsent[parity] };
+	struct dmo_slot *s, *n;
+	unsigned long flags;
+	LIST_HEAD(freed);
+	int i;
+
+	spin_lock_irqsave(&sp->lock, flags);
+	for (i = 0; i < 2; i++) {
+		list_for_each_entry_safe(s, n, lists[i], list) {
+			if (s->vol != vol || s->block < first || s->block > last)
+				continue;
+			dmo_slot_del(st, sp, s);
+			list_add(&s->list, &freed);
+		}
+	}
+	spin_unlock_irqrestore(&sp->lock, flags);
+	dmo_slot_free_list(st, &freed);
+}
+
+void dmo_store_zero_zones(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 zone, u64 nr)
+{
+	u64 first = zone * DMO_ZONE_BLOCKS, end = (zone + nr) * DMO_ZONE_BLOCKS, n;
+	u32 i;
+
+	/*
+	 * The bits first: a merge that comes to a slot of the older chunk later drops it; one that
+	 * came to it before has put it where it is found below.
+	 */
+	mutex_lock(&st->fill_lock);
+	n = bits_change(v->zones[parity], zone, zone + nr, true);
+	atomic64_inc(&st->runs[parity]);
+	if (atomic64_add_return(n, &st->zones[parity]) == n && held(st, parity) == n)
+		st->since[parity] = ktime_get();
+	atomic64_sub(bits_change(v->refs[parity], first >> v->unit_shift, end >> v->unit_shift,
+				 false), &st->refs[parity]);
+	mutex_unlock(&st->fill_lock);
+	for (i = 0; i < DMO_STRIPES; i++)
+		delete_slots(st, &st->stripes[i], v->index, parity, first, end - 1);
+}
+
+void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
+{
+	u64 zone = block >> DMO_ZONE_BLOCK_SHIFT;
+	struct dmo_range_waiter w;
+
+	dmo_range_lock_wait(st, &w, v->index, zone * DMO_ZONE_BLOCKS, DMO_ZONE_BLOCKS);
+	if (dmo_zone_test(v, parity, block)) {
+		dmo_store_make_refs(st, v, parity, w.range.first, w.range.last);
+		atomic64_sub(bits_change(v->zones[parity], zone, zone + 1, false),
+			     &st->zones[parity]);
+		atomic64_inc(&st->runs[parity]);
+	}
+	dmo_range_unlock(st, &w.range);
 }
 
 static bool range_busy(struct dmo_stripe *sp, u16 vol, u64 first, u64 last)
@@ -445,37 +520,50 @@ u64 dmo_store_demote(struct dmo_store *st, u64 target)
 
 /* ---- merge ---- */
 
-static void merge_refs(struct dmo_store *st, struct dmo_vol *v, u8 new, u8 old)
+static void merge_bits(unsigned long *new, const unsigned long *old, u64 bits, atomic64_t *count)
 {
-	unsigned long i, n = BITS_TO_LONGS(v->units), bits, was;
+	unsigned long i, n = BITS_TO_LONGS(bits), add, was;
 
 	for (i = 0; i < n; i++) {
-		bits = v->refs[old][i];
-		if (!bits)
+		add = old[i];
+		if (!add)
 			continue;
-		was = atomic_long_fetch_or(bits, (atomic_long_t *)&v->refs[new][i]);
-		atomic64_add(hweight_long(bits & ~was), &st->refs[new]);
+		was = atomic_long_fetch_or(add, (atomic_long_t *)&new[i]);
+		atomic64_add(hweight_long(add & ~was), count);
 	}
 }
 
-static void clear_refs(struct dmo_store *st, u8 parity)
+static void clear_bits(struct dmo_store *st, u8 parity)
 {
 	u32 i;
 
 	for (i = 0; i < st->nr_vols; i++) {
 		bits_clear(st->vols[i].refs[parity], st->vols[i].units);
+		bits_clear(st->vols[i].zones[parity], st->vols[i].nr_zones);
 		cond_resched();
 	}
 	atomic64_set(&st->refs[parity], 0);
+	atomic64_set(&st->zones[parity], 0);
+	atomic64_set(&st->runs[parity], 0);
 }
 
 /* One slot of the older chunk into the active one. Stripe locked. */
 static void merge_slot(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s, u8 new,
 		       struct list_head *freed)
 {
+	u8 old = new ^ 1;
 	struct dmo_vol *v = &st->vols[s->vol];
 	struct dmo_slot *t = dmo_slot_find(st, sp, s->vol, s->block, new);
 
+	if (dmo_zone_test(v, new, s->block)) {
+		/* zeroed since: not the older chunk's zero zones, those come last */
+		dmo_slot_del(st, sp, s);
+		list_add(&s->list, freed);
+		return;
+	}
+	/* the zone is sent again, which undoes what was sent of it */
+	if (dmo_zone_test(v, old, s->block))
+		s->sent = false;
 	if (!t && !dmo_ref_test(v, new, s->block)) {
 		atomic64_dec(slot_count(st, s));
 		s->parity = new;
@@ -529,14 +617,22 @@ void dmo_store_merge(struct dmo_store *st)
 		st->since[new] = st->since[old];
 	WRITE_ONCE(st->merging, true);	/* copy-outs read it under a stripe lock */
 	for (i = 0; i < st->nr_vols; i++) {
-		merge_refs(st, &st->vols[i], new, old);
+		struct dmo_vol *v = &st->vols[i];
+
+		merge_bits(v->refs[new], v->refs[old], v->units, &st->refs[new]);
 		cond_resched();
 	}
 	for (i = 0; i < DMO_STRIPES; i++) {
 		merge_stripe(st, &st->stripes[i], new, old);
 		cond_resched();
 	}
-	clear_refs(st, old);
+	for (i = 0; i < st->nr_vols; i++) {
+		struct dmo_vol *v = &st->vols[i];
+
+		merge_bits(v->zones[new], v->zones[old], v->nr_zones, &st->zones[new]);
+	}
+	atomic64_add(atomic64_read(&st->runs[old]), &st->runs[new]);
+	clear_bits(st, old);
 	WRITE_ONCE(st->merging, false);
 }
 
@@ -550,7 +646,7 @@ void dmo_store_release(struct dmo_store *st)
 	int i, n;
 
 	/* bits first: from here on nobody copies out for this chunk */
-	clear_refs(st, old);
+	clear_bits(st, old);
 	for (i = 0; i < DMO_STRIPES; i++) {
 		sp = &st->stripes[i];
 		do {
@@ -631,15 +727,14 @@ void dmo_store_full(struct dmo_store *st)
 	/* From here on no write makes a slot; those that there are go one by one. */
 	for (i = 0; i < st->nr_vols; i++) {
 		v = &st->vols[i];
-		bits_fill(v->refs[parity], v->units);
+		mutex_lock(&st->fill_lock);
+		atomic64_add(bits_change(v->refs[parity], 0, v->units, true), &st->refs[parity]);
+		atomic64_sub(bits_change(v->zones[parity], 0, v->nr_zones, false),
+			     &st->zones[parity]);
+		mutex_unlock(&st->fill_lock);
 	}
 	for (i = 0; i < DMO_STRIPES; i++)
 		drop_slots(st, &st->stripes[i], parity);
-	atomic64_set(&st->refs[parity], 0);
-	for (i = 0; i < st->nr_vols; i++) {
-		v = &st->vols[i];
-		atomic64_add(v->units, &st->refs[parity]);
-	}
 }
 
 /* ---- flush tracking ---- */
@@ -727,23 +822,25 @@ u64 dmo_store_bytes(struct dmo_store *st, u8 parity)
 	u64 slots = atomic64_read(&st->slots[parity]);
 	u64 zeroes = atomic64_read(&st->zeroes[parity]);
 	u64 refs = atomic64_read(&st->refs[parity]);
-	u64 blocks = 0, records;
+	u64 blocks = 0;
 
+	zeroes += min(atomic64_read(&st->zones[parity]), atomic64_read(&st->runs[parity]));
 	if (refs && st->nr_vols)
 		blocks = refs << st->vols[0].unit_shift;
-	/*
-	 * A record is a descriptor block and the data blocks of up to 128 descriptors. Some are
-	 * not full: the last ones of slots and of references; and a copy-out that comes behind
-	 * the walk sends a block once more, in a record of its own.
-	 */
-	records = 4 + min_t(u64, 2 * blocks, 60);
-	blocks += slots;
-	records += (blocks + zeroes) / 128;
-	return (blocks + records) * DMO_BLOCK;
+	return dmo_chunk_bytes(slots, blocks, zeroes);
+}
+
+void dmo_store_grown(struct dmo_store *st, u8 parity)
+{
+	if (READ_ONCE(st->large[parity]) || dmo_store_bytes(st, parity) < READ_ONCE(st->kick_bytes))
+		return;
+	/* once, until it was looked at: whoever can't cut it now looks again when it can */
+	WRITE_ONCE(st->large[parity], true);
+	if (st->kick)
+		st->kick(st);
 }
 
 bool dmo_store_empty(struct dmo_store *st, u8 parity)
 {
-	return !atomic64_read(&st->slots[parity]) && !atomic64_read(&st->zeroes[parity]) &&
-	       !atomic64_read(&st->refs[parity]);
+	return !held(st, parity);
 }

@@ -11,6 +11,10 @@
  * page is what is written to the local disk, so what is shipped is what was
  * written. A zero slot has no page and a full mask.
  *
+ * Zero zone. A bit in another bitmap of the volume and parity, one a zone: what long discards and
+ * write-zeroes leave. It is the ground on which the chunk's references and slots of that zone
+ * lie, so it is shipped before them. One set in a chunk takes away what the chunk held of the zone.
+ *
  * Reference. A bit in the volume's bitmap of that parity. Its granularity is
  * the volume's unit: 4 KiB, or more on very large sessions. The data is on the
  * data device only.
@@ -25,30 +29,35 @@
  * slots and their lists; nothing is done under it beyond list operations over
  * the blocks of one write. Reference bits are set and cleared with atomic bit
  * operations; a bit of a unit changes only under a block lock on that unit or
- * under the stripe's lock with no block lock on it, except in a merge.
+ * under the stripe's lock with no block lock on it, except in a merge, and in dmo_store_full().
+ * A zero zone's bit changes under a block lock on all of the zone, with the same exceptions.
  *
  * Block locks (struct dmo_range) are queued, first come first served; they cover whole
- * units and are never slept for in map(): the holder-to-be is called back.
+ * units and are never slept for in map(): the holder-to-be is called back. One on many zones is
+ * a struct dmo_long.
  *
  * Lock order: stripe->lock is innermost and taken with interrupts disabled
  * (bio completions take it). Inside it nothing is taken but a wait queue's lock, to
- * wake the cycle thread.
+ * wake the cycle thread. @fill_lock, a mutex, is taken outside of it, block locks outside of that.
  */
 #ifndef DMO_CHUNK_H
 #define DMO_CHUNK_H
 
 #include <linux/blkdev.h>
 #include <linux/completion.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include "cycle.h"
 #include "fold.h"
 #include "ondisk.h"
 
-#define DMO_ZONE_SHIFT		20	/* bytes */
+#ifndef DMO_ZONE_SHIFT
+#define DMO_ZONE_SHIFT		20	/* bytes; the simulator's volumes are small */
+#endif
 #define DMO_ZONE_SECTORS	(1u << (DMO_ZONE_SHIFT - 9))
 #define DMO_ZONE_BLOCKS		(1u << (DMO_ZONE_SHIFT - DMO_BLOCK_SHIFT))
 #define DMO_STRIPES		256
-#define DMO_UNIT_SHIFT_MAX	7	/* log2 of blocks: 512 KiB, what one frame carries */
+#define DMO_ZONE_BLOCK_SHIFT	(DMO_ZONE_SHIFT - DMO_BLOCK_SHIFT)
 #define DMO_FLUSH_BITS		32768u	/* regions of the unflushed map, at most */
 
 struct dmo_range;
@@ -81,7 +90,9 @@ struct dmo_vol_stats {
 /**
  * struct dmo_vol - what the store keeps of a volume
  * @bdev: data device; set while the volume's table is alive
+ * @zero_known: DMO_ZERO_*, atomic; of another data device they would only cost speed
  * @refs: reference bitmaps, by parity, one bit a unit
+ * @zones: zero zones, by parity; only whole zones can be
  * @unflushed: regions written since the last good flush: [cur] since the flush
  *	in hand was issued, [cur ^ 1] before it; @flush_lock guards @cur and @flushing
  */
@@ -93,7 +104,10 @@ struct dmo_vol {
 	u8 unit_shift;		/* log2 of blocks a unit */
 	u64 units;
 	struct block_device *bdev;
+	unsigned long zero_known;
 	unsigned long *refs[2];
+	u64 nr_zones;		/* whole ones */
+	unsigned long *zones[2];
 	unsigned long *unflushed[2];
 	u8 region_shift;	/* log2 of sectors an unflushed bit covers */
 	u32 regions;
@@ -105,6 +119,11 @@ struct dmo_vol {
 	struct dmo_vol_stats __percpu *stats;
 };
 
+/**
+ * struct dmo_store - the chunks of a session
+ * @zones: zero zones, by parity; @runs: runs of them, at most
+ * @fill_lock: dmo_store_full() against dmo_store_zero_zones()
+ */
 struct dmo_store {
 	struct dmo_cycle cycle;
 	struct dmo_stripe *stripes;
@@ -116,8 +135,11 @@ struct dmo_store {
 	u64 fixed;			/* bytes: bitmaps and heads */
 	atomic64_t used;		/* bytes of slots and pages */
 	atomic64_t slots[2], zeroes[2], refs[2];
+	atomic64_t zones[2], runs[2];
+	struct mutex fill_lock;
 	ktime_t since[2];		/* when the chunk got its first block; for the lag */
-	u64 kick_slots;			/* slots at which @kick is called */
+	u64 kick_bytes;			/* dmo_store_bytes() at which @kick is called */
+	bool large[2];			/* ... and was, by parity, since the owner has looked at it */
 	void (*kick)(struct dmo_store *st);	/* any context: size or memory needs attention */
 	void *owner;
 	bool merging;			/* older into active; under every stripe lock in turn */
@@ -142,6 +164,24 @@ struct dmo_range_waiter {
 	struct completion done;
 };
 
+struct dmo_long_part {
+	struct dmo_range range;
+	struct dmo_long *of;
+	struct dmo_stripe *stripe;
+};
+
+/**
+ * struct dmo_long - a block lock on many zones
+ * @held: parts asked for; whoever got the last one goes on
+ * @granted: as in struct dmo_range
+ */
+struct dmo_long {
+	u32 nr, held;
+	void (*granted)(struct dmo_long *l);
+	void *owner;
+	struct dmo_long_part part[];
+};
+
 int dmo_chunk_init(void);	/* module init: slab */
 void dmo_chunk_exit(void);
 
@@ -157,8 +197,6 @@ void dmo_chunk_exit(void);
 struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u64 budget,
 				   u64 seq, bool full, char *why);
 void dmo_store_destroy(struct dmo_store *st);
-/** dmo_store_unit - log2 of blocks a reference would cover with this budget, or -ENOSPC, @why */
-int dmo_store_unit(const struct dmo_volume_info *info, u32 nr, u64 budget, char *why);
 
 struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block);
 
@@ -171,6 +209,14 @@ bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
 void dmo_range_lock_wait(struct dmo_store *st, struct dmo_range_waiter *w, u16 vol, u64 block,
 			 u64 nr);
 void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r);
+
+/** dmo_long_alloc - for @nr zones from @zone; never waits. Return: NULL: no memory */
+struct dmo_long *dmo_long_alloc(struct dmo_store *st, u16 vol, u64 zone, u64 nr,
+				void (*granted)(struct dmo_long *l), void *owner);
+/** dmo_long_lock - Return: true: held; false: queued, @granted follows */
+bool dmo_long_lock(struct dmo_long *l);
+/** dmo_long_unlock - and free */
+void dmo_long_unlock(struct dmo_long *l);
 
 /** dmo_slot_alloc - never waits; counted against the budget. NULL: no memory or over budget */
 struct dmo_slot *dmo_slot_alloc(struct dmo_store *st, bool with_page);
@@ -210,6 +256,28 @@ bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last);
  */
 void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last);
 
+/** dmo_zone_test - is the block in a zero zone of @parity? */
+static inline bool dmo_zone_test(struct dmo_vol *v, u8 parity, u64 block)
+{
+	u64 zone = block >> DMO_ZONE_BLOCK_SHIFT;
+
+	return zone < v->nr_zones && test_bit(zone, v->zones[parity]);
+}
+
+/**
+ * dmo_store_zero_zones - @nr zones from @zone become zero zones of the active chunk @parity, and
+ * what it held of them goes
+ * Holds: a block lock on them, counted in; no older chunk has references there.
+ * Context: process, sleeps for @fill_lock
+ */
+void dmo_store_zero_zones(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 zone, u64 nr);
+
+/**
+ * dmo_store_unzero - the block's zone, if it is a zero zone of @parity, becomes references
+ * No merge runs. Context: process, sleeps for its block lock.
+ */
+void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
+
 /**
  * dmo_store_demote - turn the coldest slots of the active chunk into
  * references until at most @target bytes are used
@@ -244,6 +312,8 @@ bool dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 
 /** dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal */
 u64 dmo_store_bytes(struct dmo_store *st, u8 parity);
+/** dmo_store_grown - blocks of @parity have become slots or references: @kick if it is large by now. Any context */
+void dmo_store_grown(struct dmo_store *st, u8 parity);
 bool dmo_store_empty(struct dmo_store *st, u8 parity);
 
 /* Flush tracking, any context */

@@ -32,20 +32,6 @@
 #define DMO_BLOCK_SECTORS	8u
 #define DMO_FULL_MASK		0xffu
 
-#ifdef __KERNEL__
-#include <linux/blkdev.h>
-
-/* Offer discards of up to @max sectors whatever the data device can do. */
-static inline void dmo_set_discard_limits(struct queue_limits *l, unsigned int granularity,
-					  unsigned int max)
-{
-	l->discard_granularity = max(granularity, l->logical_block_size);
-	l->discard_alignment = 0;
-	l->max_hw_discard_sectors = max;
-	l->max_discard_sectors = max;
-}
-#endif
-
 /* CRC-32C as used on disk and on the wire: seed ~0, result inverted. */
 static inline u32 dmo_crc(u32 crc, const void *p, size_t len)
 {

@@ -138,6 +138,11 @@ static void copyout_work(struct work_struct *work)
 
 void dmo_copyout_start(struct dmo_io *io)
 {
+	if (io->zones) {
+		/* there may be any number of blocks */
+		dmo_primary_want_merge(io->p, io, "zones are zeroed that the older chunk has yet to read");
+		return;
+	}
 	INIT_WORK(&io->work, copyout_work);
 	queue_work(io->p->wq, &io->work);
 }

@@ -84,8 +84,6 @@
 #define SEQ_NEAR	(1ULL << 20)	/* so near the floor it is raised */
 #define REACH_STEP	1024u		/* blocks: 4 MiB */
 #define MAX_INFLIGHT	8u		/* records: 4 MiB */
-/* blocks a chunk can't use: room kept, and the end of the ring */
-#define FREE_OF_CHUNK	(16 + DMO_RECORD_PAGES)
 
 /* -- positions ----------------------------------------------------------- */
 
@@ -114,8 +112,7 @@ static struct dmo_jpos behind(const struct dmo_journal *j, u64 pos, u32 blocks, 
 
 u64 dmo_journal_chunk_max(const struct dmo_journal *j)
 {
-	/* the other half: the chunk before it, while that is restored */
-	return (j->size - FREE_OF_CHUNK) / 2 * DMO_BLOCK;
+	return dmo_chunk_max(j->size);
 }
 
 void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
@@ -141,6 +138,16 @@ void dmo_journal_status(struct dmo_journal *j, struct dmo_sec_status *st)
 	st->journal_bytes = j->size * DMO_BLOCK;
 	st->journal_used = distance(j, j->tail.pos, j->head.pos) * DMO_BLOCK;
 	spin_unlock_irq(&j->lock);
+}
+
+u64 dmo_journal_used(struct dmo_journal *j)
+{
+	u64 used;
+
+	spin_lock_irq(&j->lock);
+	used = distance(j, j->tail.pos, j->head.pos);
+	spin_unlock_irq(&j->lock);
+	return used;
 }
 
 static bool fits(struct dmo_journal *j, u32 blocks, u32 reserve)

@@ -96,6 +96,8 @@ void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 		      struct dmo_cut *committed, struct dmo_cut *restored);
 /* Fill the journal's part of @st. */
 void dmo_journal_status(struct dmo_journal *j, struct dmo_sec_status *st);
+/* Blocks of the ring in use. */
+u64 dmo_journal_used(struct dmo_journal *j);
 /* Bytes of data that the largest chunk may have. */
 u64 dmo_journal_chunk_max(const struct dmo_journal *j);
 /* Does a DATA record of @nr_blocks data blocks fit, or a LAST? Holds @append. */

@@ -210,13 +210,15 @@ enum dmo_jscan_next dmo_jscan_header(struct dmo_jscan *s, const void *buf, struc
 	char why[DMO_REASON_LEN];
 	u64 skip;
 
+	s->due = false;
 	if (s->ended)
 		return DMO_JSCAN_END;
 	if (s->used >= s->size) {
 		dmo_refuse(s->why, 0, "the whole ring was walked");
 		return ended(s);
 	}
-	if (is_next(s, buf, rec, why)) {
+	s->due = is_next(s, buf, rec, why);
+	if (s->due) {
 		if (rec->nr_blocks)
 			return DMO_JSCAN_BODY;
 		return accept(s, buf, rec);

@@ -51,6 +51,7 @@ struct dmo_jscan {
 	bool open;
 	struct dmo_jpos open_at;
 	bool wrapped_try, ended;
+	bool due;		/* the last header was that of the record expected */
 	char why[DMO_REASON_LEN]; /* why the scan ended */
 };
 

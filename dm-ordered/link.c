@@ -212,6 +212,7 @@ struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own
 	l->own = *own;
 	l->timeout = max(msecs_to_jiffies(timeout_ms), 3UL);
 	spin_lock_init(&l->lock);
+	mutex_init(&l->tx_lock);
 	INIT_LIST_HEAD(&l->queue);
 	init_waitqueue_head(&l->tx_wait);
 	init_completion(&l->tx_done);

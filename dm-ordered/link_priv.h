@@ -7,6 +7,7 @@
 #define DMO_LINK_PRIV_H
 
 #include <linux/completion.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include "link.h"
@@ -48,13 +49,18 @@ struct dmo_link {
 	wait_queue_head_t tx_wait;	/* for: queue, kick, end */
 	struct completion tx_done;	/* last words said */
 
-	/* sending thread */
+	/*
+	 * @tx_lock (mutex): a frame is sent under it, whole. The sending thread's, but for a PING that the
+	 * receiving thread says while the other one waits for a disk.
+	 */
+	struct mutex tx_lock;
 	u64 tx_number;
 	bool tx_mid_frame;		/* stopped within a frame: say no more */
 	bool tx_words;			/* saying the last words */
 	unsigned long tx_deadline;	/* of these */
 	unsigned long last_sent;	/* end of the last frame */
 	bool tx_busy;			/* in sendmsg; peeked at */
+	bool tx_in_owner;		/* sending thread, in ops->produce; peeked at */
 	unsigned long tx_progress;	/* when the socket last took something; peeked at */
 	atomic64_t tx_bytes;
 
@@ -82,6 +88,8 @@ void dmo_link_wait_for_stop(void);
 /* -- link_send.c: */
 
 int dmo_link_send_thread(void *data);
+/* Receiving thread: say PING if it is due, and the sending thread does not come to it. Does not wait. */
+void dmo_link_ping_for_sender(struct dmo_link *l);
 /* As dmo_link_post(), but a failure does not end the link. */
 int dmo_link_enqueue(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
 		     const void *payload, u32 len);

@@ -58,6 +58,7 @@ static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why
 		r = rx_patience(l, why);
 		if (r)
 			return r;
+		dmo_link_ping_for_sender(l);
 		r = sock_recvmsg(l->sock, msg, MSG_WAITALL | MSG_NOSIGNAL);
 		if (r > 0) {
 			WRITE_ONCE(l->last_rx, jiffies);

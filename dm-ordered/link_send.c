@@ -61,8 +61,8 @@ static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
 	return 0;
 }
 
-static int tx_frame(struct dmo_link *l, struct dmo_frame_hdr *h, const void *payload,
-		    struct bio_vec *bv, u32 nr_bv, char *why)
+static int tx_frame_locked(struct dmo_link *l, struct dmo_frame_hdr *h, const void *payload,
+			   struct bio_vec *bv, u32 nr_bv, char *why)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | (h->data_len ? MSG_MORE : 0) };
 	u8 hdr[DMO_WIRE_HDR];
@@ -72,6 +72,9 @@ static int tx_frame(struct dmo_link *l, struct dmo_frame_hdr *h, const void *pay
 	};
 	int rc;
 
+	lockdep_assert_held(&l->tx_lock);
+	if (l->tx_mid_frame)
+		return -EPIPE;	/* one that wasn't sent whole is the last */
 	h->number = l->tx_number + 1;
 	dmo_frame_encode(hdr, h, payload);
 	l->tx_mid_frame = true;
@@ -87,8 +90,44 @@ static int tx_frame(struct dmo_link *l, struct dmo_frame_hdr *h, const void *pay
 		return rc;
 	l->tx_mid_frame = false;
 	l->tx_number++;
-	l->last_sent = jiffies;
+	WRITE_ONCE(l->last_sent, jiffies);
 	return 0;
+}
+
+static int tx_frame(struct dmo_link *l, struct dmo_frame_hdr *h, const void *payload,
+		    struct bio_vec *bv, u32 nr_bv, char *why)
+{
+	int rc;
+
+	mutex_lock(&l->tx_lock);
+	rc = tx_frame_locked(l, h, payload, bv, nr_bv, why);
+	mutex_unlock(&l->tx_lock);
+	return rc;
+}
+
+static bool has_room(struct sock *sk)
+{
+	return sk->sk_family == AF_UNIX ? sock_writeable(sk) : sk_stream_is_writeable(sk);
+}
+
+/*
+ * The sending thread may wait in its owner for a disk, or a block lock, for longer than the peer
+ * has patience; that is not silence.
+ */
+void dmo_link_ping_for_sender(struct dmo_link *l)
+{
+	struct dmo_frame_hdr ping = { .type = DMO_FRAME_PING };
+	char why[DMO_REASON_LEN];
+
+	if (!READ_ONCE(l->tx_in_owner) || !test_bit(LF_UP, &l->flags) ||
+	    time_before(jiffies, READ_ONCE(l->last_sent) + l->timeout / 3))
+		return;
+	/* else it is sending; and whoever is here must not wait for room in the socket */
+	if (!mutex_trylock(&l->tx_lock))
+		return;
+	if (has_room(l->sock->sk))
+		tx_frame_locked(l, &ping, NULL, NULL, 0, why);
+	mutex_unlock(&l->tx_lock);
 }
 
 int dmo_link_send(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
@@ -205,7 +244,9 @@ static int tx_step(struct dmo_link *l, char *why)
 		clear_bit(LF_KICKED, &l->flags);
 		/* whatever was there before the kick is seen by produce */
 		smp_mb__after_atomic();
+		WRITE_ONCE(l->tx_in_owner, true);
 		rc = l->ops->produce(l->owner, l, why);
+		WRITE_ONCE(l->tx_in_owner, false);
 		if (rc > 0)
 			set_bit(LF_KICKED, &l->flags);
 		if (rc)
@@ -240,7 +281,7 @@ static void tx_last_words(struct dmo_link *l)
 	h.type = l->words;
 	h.payload_len = strlen(l->why);
 	spin_unlock(&l->lock);
-	if (!h.type || !h.payload_len || l->tx_mid_frame)
+	if (!h.type || !h.payload_len)
 		return;
 	l->tx_words = true;
 	l->tx_deadline = jiffies + DMO_LAST_WORDS;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/module.h>
+#include <net/genetlink.h>
 #include "chunk.h"
 #include "netlink.h"
 #include "secondary.h"
 #include "target.h"
+#include "uapi/dm-ordered.h"
 
 static int __init dmo_init(void)
 {
@@ -46,3 +48,5 @@ MODULE_AUTHOR("the dm-ordered developers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.1.0");
 MODULE_ALIAS("dm-ordered");
+/* who asks for the family by its name has the module loaded */
+MODULE_ALIAS_GENL_FAMILY(DM_ORDERED_GENL_NAME);

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "meta.h"
+#include "witness.h"
 
 #define DM_MSG_PREFIX "ordered metadata"
 
@@ -104,6 +105,7 @@ void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(m->why, sizeof(m->why), fmt, args);
 		va_end(args);
+		m->failed_since = jiffies;
 		/* pairs with dmo_meta_failed() */
 		smp_store_release(&m->failed, true);
 	}
@@ -281,6 +283,8 @@ struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why)
 	rc = load_super(m, dev_blocks, why);
 	if (!rc)
 		rc = load_state(m, why);
+	if (!rc)
+		rc = dmo_witness_load(m, why);
 	if (rc)
 		goto bad;
 	return m;
@@ -293,6 +297,7 @@ void dmo_meta_free(struct dmo_meta *m)
 {
 	if (!m)
 		return;
+	dmo_witness_free(m);
 	kvfree(m->buf);
 	kvfree(m);
 }

@@ -10,6 +10,8 @@
 #include <linux/spinlock.h>
 #include "ondisk.h"
 
+struct dmo_witness_known;
+
 /**
  * struct dmo_meta - an open metadata device
  * @bdev: held by the tables that name it
@@ -18,6 +20,7 @@
  *	inside the session's mutex, never in an I/O path of the host.
  * @sb: superblock as on disk (plus the change in hand)
  * @st: state block as on disk (plus the change in hand)
+ * @witness: what is known of the data devices (witness.h), under @lock
  * @failed: sticky: a write failed, why in @why; every later write fails too
  */
 struct dmo_meta {
@@ -29,8 +32,17 @@ struct dmo_meta {
 	bool sb_stale;		/* the other one is older, or damaged; under @lock */
 	int st_slot;
 	void *buf;		/* DMO_SB_BYTES, under @lock */
+	/* witness.c */
+	struct dmo_witness witness;
+	struct dmo_witness_known *known;	/* a volume each, in the order of @sb */
+	int wit_copy;		/* copy last written */
+	bool wit_changed;	/* in memory: not written yet */
+	bool wit_damaged;	/* neither copy could be read, until one is written */
+	char wit_why[DMO_REASON_LEN];	/* how it is damaged */
+	void *wit_buf;		/* DMO_WIT_BYTES, under @lock */
 	spinlock_t fail_lock;	/* see meta.c */
 	bool failed;		/* read it by dmo_meta_failed() */
+	unsigned long failed_since;	/* jiffies; as @why */
 	char why[DMO_REASON_LEN];
 };
 

@@ -32,6 +32,7 @@ static const struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_LINK_TIMEOUT_MS] = { .type = NLA_U32 },
 	[DMO_A_LINK_FD] = { .type = NLA_U32 },
 	[DMO_A_FORCE] = { .type = NLA_FLAG },
+	[DMO_A_LINK_WANTED] = { .type = NLA_FLAG },
 };
 
 static struct genl_family family;
@@ -82,11 +83,20 @@ static int put_primary(struct sk_buff *skb, const struct dmo_session_status *st)
 	    put_cut(skb, DMO_A_CUT_COMMITTED, p->committed) ||
 	    put_cut(skb, DMO_A_CUT_RESTORED, p->restored) ||
 	    put_u64(skb, DMO_A_CUT_TIME, p->committed_ns) ||
-	    put_u64(skb, DMO_A_LAG_MS, p->lag_ms) ||
+	    (!p->no_copy && put_u64(skb, DMO_A_LAG_MS, p->lag_ms)) ||
 	    put_u64(skb, DMO_A_MEM_USED, p->mem_used) ||
 	    put_u64(skb, DMO_A_COPY_LEFT, p->copy_left) ||
 	    put_chunk(skb, DMO_A_CHUNK_ACTIVE, &p->active) ||
-	    put_chunk(skb, DMO_A_CHUNK_OLDER, &p->older))
+	    put_chunk(skb, DMO_A_CHUNK_OLDER, &p->older) ||
+	    (p->chunk_max && put_u64(skb, DMO_A_CHUNK_MAX, p->chunk_max)))
+		return -EMSGSIZE;
+	if (st->link.state == DMO_LINK_UP &&
+	    (nla_put_u32(skb, DMO_A_PEER_CONDITION, p->peer_cond) ||
+	     put_u64(skb, DMO_A_PEER_CONDITION_MS, jiffies_to_msecs(jiffies - p->peer_cond_since))))
+		return -EMSGSIZE;
+	if (p->copying &&
+	    (put_u64(skb, DMO_A_COPY_TOTAL, p->copy_total) ||
+	     put_u64(skb, DMO_A_COPY_MS, jiffies_to_msecs(jiffies - p->copy_since))))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -101,7 +111,8 @@ static int put_secondary(struct sk_buff *skb, const struct dmo_session_status *s
 	    put_u64(skb, DMO_A_CUT_TIME, c->committed_ns) ||
 	    put_u64(skb, DMO_A_MEM_USED, c->mem_used) ||
 	    put_u64(skb, DMO_A_JOURNAL_BYTES, c->journal_bytes) ||
-	    put_u64(skb, DMO_A_JOURNAL_USED, c->journal_used))
+	    put_u64(skb, DMO_A_JOURNAL_USED, c->journal_used) ||
+	    put_u64(skb, DMO_A_CHUNK_MAX, c->chunk_max))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -115,6 +126,12 @@ static int put_link(struct sk_buff *skb, const struct dmo_session_status *st)
 	    nla_put_string(skb, DMO_A_LINK_PEER, st->link.peer))
 		return -EMSGSIZE;
 	return 0;
+}
+
+static int put_state(struct sk_buff *skb, const struct dmo_session_status *st)
+{
+	return put_link(skb, st) ?:
+	       (st->role == DMO_ROLE_PRIMARY ? put_primary(skb, st) : put_secondary(skb, st));
 }
 
 static int put_vol_stats(struct sk_buff *skb, struct dmo_vol *v)
@@ -149,6 +166,7 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 	struct dmo_svol *v = &s->vols[index];
 	struct nlattr *nest = nla_nest_start(skb, DMO_A_VOLUME);
 	struct mapped_device *md;
+	struct dmo_primary *pri;
 	int r = -EMSGSIZE;
 
 	if (!nest ||
@@ -157,7 +175,8 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 	    nla_put_u32(skb, DMO_VA_LBS, info->lbs) ||
 	    nla_put_u32(skb, DMO_VA_ACTIVE, v->active))
 		return -EMSGSIZE;
-	mutex_lock(&s->lock);
+	/* not session->lock, whose holder may wait; @pri stays once it is there, as a command holds the session */
+	mutex_lock(&dmo_sessions_lock);
 	md = READ_ONCE(v->md);
 	if (md) {
 		dev_t dev = disk_devt(dm_disk(md));
@@ -171,9 +190,10 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 		    nla_put_string(skb, DMO_VA_DM_NAME, name))
 			goto out;
 	}
-	r = s->pri ? put_vol_stats(skb, dmo_primary_vol(s->pri, index)) : 0;
+	pri = READ_ONCE(s->pri);
+	r = pri ? put_vol_stats(skb, dmo_primary_vol(pri, index)) : 0;
 out:
-	mutex_unlock(&s->lock);
+	mutex_unlock(&dmo_sessions_lock);
 	nla_nest_end(skb, nest);
 	return r;
 }
@@ -200,8 +220,7 @@ static int put_session(struct sk_buff *skb, struct dmo_session *s,
 	    nla_put_u32(skb, DMO_A_BLOCK, st->block) ||
 	    put_u64(skb, DMO_A_BLOCK_MS, st->block_ms) ||
 	    nla_put_string(skb, DMO_A_REASON, st->why) ||
-	    put_link(skb, st) ||
-	    (st->role == DMO_ROLE_PRIMARY ? put_primary(skb, st) : put_secondary(skb, st)))
+	    (st->state != DMO_STATE_BUSY && put_state(skb, st)))
 		return -EMSGSIZE;
 	nest = nla_nest_start(skb, DMO_A_VOLUMES);
 	if (!nest)
@@ -301,7 +320,7 @@ static int cmd_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 	mutex_lock(&dmo_sessions_lock);
 	list_for_each_entry(s, &dmo_sessions, node) {
-		if (i++ < cb->args[0])
+		if (i++ < cb->args[0] || s->dying)
 			continue;
 		/* held, it stays where it is in the list */
 		dmo_session_hold(s);
@@ -376,7 +395,7 @@ static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_c
 
 static int do_detach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
 {
-	return dmo_session_detach_link(s, why);
+	return dmo_session_detach_link(s, nla_get_flag(info->attrs[DMO_A_LINK_WANTED]), why);
 }
 
 static int do_switch(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
@@ -387,6 +406,7 @@ static int do_switch(struct dmo_session *s, struct genl_info *info, struct dmo_c
 static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
 {
 	u32 cycle, budget, timeout;
+	bool wanted;
 	int r;
 
 	r = get_range(info, DMO_A_CYCLE_MS, "the cycle length in ms", DMO_CYCLE_MS_MIN,
@@ -399,12 +419,17 @@ static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut 
 			      DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
 	if (r)
 		return r;
-	if (!cycle && !budget && !timeout) {
-		strscpy(why, "nothing to set: DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB or DMO_A_LINK_TIMEOUT_MS",
+	wanted = nla_get_flag(info->attrs[DMO_A_LINK_WANTED]);
+	if (!cycle && !budget && !timeout && !wanted) {
+		strscpy(why, "nothing to set: DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB, DMO_A_LINK_TIMEOUT_MS or DMO_A_LINK_WANTED",
 			DMO_REASON_LEN);
 		return -EINVAL;
 	}
-	return dmo_session_set(s, cycle, budget, timeout, why);
+	if (cycle || budget || timeout)
+		r = dmo_session_set(s, cycle, budget, timeout, why);
+	if (!r && wanted)
+		dmo_session_want_link(s);
+	return r;
 }
 
 static int do_promote(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
@@ -466,6 +491,7 @@ static struct genl_family family __ro_after_init = {
 	.maxattr = DMO_A_MAX,
 	.policy = policy,
 	.netnsok = true,
+	.parallel_ops = true,	/* a promotion takes its time: no other command waits for it */
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),

@@ -326,8 +326,8 @@ int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char
 	if (memcmp(d->magic, DMO_SB_MAGIC, sizeof(d->magic)))
 		return dmo_refuse(why, -ENODATA,
 				  memchr_inv(d->magic, 0, sizeof(d->magic)) ?
-				  "superblock: magic is not \"%s\": the device is unformatted or holds something else: check its name, or format it" :
-				  "superblock: no magic \"%s\": the device is unformatted: format it",
+				  "superblock: magic is not \"%s\": no metadata of dm-ordered, but something else: were metadata and data device exchanged?" :
+				  "superblock: no magic \"%s\": the device is unformatted, or the data device: were the two exchanged? orderedctl format makes a new one",
 				  DMO_SB_MAGIC);
 	want = csum_of(buf, DMO_SB_BYTES);
 	if (le32_to_cpu(d->csum) != want)
@@ -356,6 +356,7 @@ int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char
 	memset(sb, 0, sizeof(*sb));
 	sb->generation = le64_to_cpu(d->generation);
 	sb->compat = le64_to_cpu(d->compat);
+	sb->incompat = incompat;
 	memcpy(sb->uuid, d->uuid, DMO_UUID_LEN);
 	memcpy(sb->label, d->label, DMO_LABEL_LEN);
 	sb->role = le32_to_cpu(d->role);
@@ -400,6 +401,26 @@ int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char
 	return 0;
 }
 
+/*
+ * For those who don't know us, wipefs, blkid, mkfs and installers: a partition table of one
+ * partition of type "non-FS data" over the whole device.
+ */
+static void encode_mbr(const struct dmo_super *sb, void *buf)
+{
+	__le32 start = cpu_to_le32(1);
+	__le32 sectors = cpu_to_le32(min_t(u64, sb->meta_blocks * DMO_BLOCK_SECTORS - 1, U32_MAX));
+	u8 *p = buf + DMO_SB_MBR;
+
+	/* no CHS address */
+	memset(p + 1, 0xff, 3);
+	memset(p + 5, 0xff, 3);
+	p[4] = 0xda;
+	memcpy(p + 8, &start, sizeof(start));
+	memcpy(p + 12, &sectors, sizeof(sectors));
+	p[64] = 0x55;
+	p[65] = 0xaa;
+}
+
 void dmo_super_encode(const struct dmo_super *sb, void *buf)
 {
 	struct dmo_disk_super *d = buf;
@@ -408,9 +429,11 @@ void dmo_super_encode(const struct dmo_super *sb, void *buf)
 
 	memset(buf, 0, DMO_SB_BYTES);
 	memcpy(d->magic, DMO_SB_MAGIC, sizeof(d->magic));
+	encode_mbr(sb, buf);
 	d->version = cpu_to_le32(DMO_FORMAT_VERSION);
 	d->generation = cpu_to_le64(sb->generation);
 	d->compat = cpu_to_le64(sb->compat);
+	d->incompat = cpu_to_le64(sb->incompat);
 	memcpy(d->uuid, sb->uuid, DMO_UUID_LEN);
 	memcpy(d->label, sb->label, DMO_LABEL_LEN);
 	d->role = cpu_to_le32(sb->role);
@@ -493,6 +516,47 @@ int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
 	return 0;
 }
 
+/* blocks of the ring that a chunk can't use: room kept, and the end of the ring */
+#define FREE_OF_CHUNK	(16 + 1 + DMO_REC_MAX_DESC)
+
+u64 dmo_chunk_max(u64 journal_blocks)
+{
+	/* the other half: the chunk before it, while that is restored */
+	return (journal_blocks - FREE_OF_CHUNK) / 2 * DMO_BLOCK;
+}
+
+u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes)
+{
+	u64 blocks = slots + ref_blocks, records;
+
+	/*
+	 * A record is a descriptor block and the data blocks of up to 128 descriptors. Some are
+	 * not full: the last ones of zero zones, of slots and of references; and a copy-out that comes behind
+	 * the walk sends a block once more, in a record of its own.
+	 */
+	records = 5 + min_t(u64, 2 * ref_blocks, 60) + (blocks + zeroes) / 128;
+	return (blocks + records) * DMO_BLOCK;
+}
+
+int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *why)
+{
+	u64 blocks = 0, need = 0;
+	u8 shift;
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		blocks += vols[i].sectors / DMO_BLOCK_SECTORS + 1;
+	/* two bits a unit for all volumes within a quarter of the budget (design section 3) */
+	for (shift = 0; shift <= DMO_UNIT_SHIFT_MAX; shift++) {
+		need = (blocks >> shift) / 4 + nr * 32;
+		if (need <= budget / 4)
+			return shift;
+	}
+	return dmo_refuse(why, -ENOSPC,
+			  "memory budget of %llu MiB is too small for the references of %llu GiB: set at least %llu MiB",
+			  budget >> 20, blocks >> 18, ((need * 4) >> 20) + 1);
+}
+
 const struct dmo_volume_info *dmo_super_volume(const struct dmo_super *sb, u32 id)
 {
 	u32 i;
@@ -542,6 +606,7 @@ int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char
 	st->tail_prev_csum = le32_to_cpu(d->tail_prev_csum);
 	st->seq_floor = le64_to_cpu(d->seq_floor);
 	st->reach = le64_to_cpu(d->reach);
+	st->copy_step = le32_to_cpu(d->copy_step);
 	return 0;
 }
 
@@ -564,6 +629,7 @@ void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf)
 	d->tail_prev_csum = cpu_to_le32(st->tail_prev_csum);
 	d->seq_floor = cpu_to_le64(st->seq_floor);
 	d->reach = cpu_to_le64(st->reach);
+	d->copy_step = cpu_to_le32(st->copy_step);
 	d->csum = cpu_to_le32(csum_of(buf, DMO_STATE_BYTES));
 }
 
@@ -578,6 +644,123 @@ int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char
 				  "state block: reach is %llu, expected at most the ring's size %llu: %s",
 				  st->reach, sb->journal_blocks, damaged);
 	return 0;
+}
+
+/* -- witness ------------------------------------------------------------- */
+
+static u32 witness_part(u32 entries)
+{
+	return sizeof(struct dmo_disk_witness_volume) +
+	       entries * sizeof(struct dmo_disk_witness_entry);
+}
+
+u32 dmo_witness_entries(u32 nr_volumes)
+{
+	u32 part = (DMO_WIT_BYTES - sizeof(struct dmo_disk_witness)) / max(nr_volumes, 1u);
+	u32 room = (part - witness_part(0)) / sizeof(struct dmo_disk_witness_entry);
+
+	return min_t(u32, room, DMO_WITNESS_MAX);
+}
+
+u32 dmo_witness_len(const struct dmo_witness *w)
+{
+	return sizeof(struct dmo_disk_witness) + w->nr_volumes * witness_part(w->entries);
+}
+
+static int decode_witness_volume(const void *part, const struct dmo_volume_info *info,
+				 struct dmo_witness_vol *v, u32 entries, char *why)
+{
+	const struct dmo_disk_witness_volume *d = part;
+	const struct dmo_disk_witness_entry *e = part + sizeof(*d);
+	u64 blocks = info->sectors / DMO_BLOCK_SECTORS;
+	u32 i;
+
+	memset(v, 0, sizeof(*v));
+	v->id = le32_to_cpu(d->id);
+	if (v->id != info->id)
+		return dmo_refuse(why, -EUCLEAN, "witness: volume id is %u, expected %u: %s",
+				  v->id, info->id, damaged);
+	if (d->ident[DMO_IDENT_LEN - 1])
+		return dmo_refuse(why, -EUCLEAN, "witness: volume %u: identity has no end: %s",
+				  v->id, damaged);
+	memcpy(v->ident, d->ident, DMO_IDENT_LEN);
+	for (i = 0; i < DMO_WITNESS_MAX; i++)
+		v->entry[i].block = DMO_WITNESS_NONE;
+	for (i = 0; i < entries; i++) {
+		v->entry[i].block = le64_to_cpu(e[i].block);
+		v->entry[i].csum = le32_to_cpu(e[i].csum);
+		if (v->entry[i].block >= blocks && v->entry[i].block != DMO_WITNESS_NONE)
+			return dmo_refuse(why, -EUCLEAN,
+					  "witness: volume %u: block is %llu, expected below %llu: %s",
+					  v->id, v->entry[i].block, blocks, damaged);
+	}
+	return 0;
+}
+
+int dmo_witness_decode(const void *buf, const struct dmo_super *sb, struct dmo_witness *w,
+		       char *why)
+{
+	const struct dmo_disk_witness *d = buf;
+	char found[DMO_UUID_TEXT], expected[DMO_UUID_TEXT];
+	u32 len, want, i;
+	int rc = 0;
+
+	if (memcmp(d->magic, DMO_WIT_MAGIC, sizeof(d->magic)))
+		return dmo_refuse(why, -EUCLEAN, "witness: no magic \"%s\": %s", DMO_WIT_MAGIC,
+				  damaged);
+	w->nr_volumes = le32_to_cpu(d->nr_volumes);
+	w->entries = le32_to_cpu(d->entries);
+	len = le32_to_cpu(d->len);
+	if (w->nr_volumes != sb->nr_volumes)
+		return dmo_refuse(why, -EUCLEAN, "witness: number of volumes is %u, expected %u: %s",
+				  w->nr_volumes, sb->nr_volumes, damaged);
+	if (!w->entries || w->entries > dmo_witness_entries(w->nr_volumes))
+		return dmo_refuse(why, -EUCLEAN, "witness: %u entries a volume, expected 1 to %u: %s",
+				  w->entries, dmo_witness_entries(w->nr_volumes), damaged);
+	if (len != dmo_witness_len(w))
+		return dmo_refuse(why, -EUCLEAN, "witness: length is %u, expected %u: %s", len,
+				  dmo_witness_len(w), damaged);
+	want = csum_of(buf, len);
+	if (le32_to_cpu(d->csum) != want)
+		return dmo_refuse(why, -EUCLEAN,
+				  "witness: checksum is 0x%08x, its content gives 0x%08x: %s",
+				  le32_to_cpu(d->csum), want, damaged);
+	if (memcmp(d->uuid, sb->uuid, DMO_UUID_LEN))
+		return dmo_refuse(why, -EUCLEAN, "witness: session UUID is %s, the superblock's is %s: %s",
+				  dmo_uuid_text(d->uuid, found), dmo_uuid_text(sb->uuid, expected),
+				  damaged);
+	w->generation = le64_to_cpu(d->generation);
+	for (i = 0; i < w->nr_volumes && !rc; i++)
+		rc = decode_witness_volume(buf + sizeof(*d) + i * witness_part(w->entries),
+					   &sb->volumes[i], &w->vols[i], w->entries, why);
+	return rc;
+}
+
+void dmo_witness_encode(const struct dmo_witness *w, const u8 *uuid, void *buf)
+{
+	struct dmo_disk_witness *d = buf;
+	u32 len = dmo_witness_len(w), i, k;
+
+	memset(buf, 0, len);
+	memcpy(d->magic, DMO_WIT_MAGIC, sizeof(d->magic));
+	d->len = cpu_to_le32(len);
+	d->generation = cpu_to_le64(w->generation);
+	memcpy(d->uuid, uuid, DMO_UUID_LEN);
+	d->nr_volumes = cpu_to_le32(w->nr_volumes);
+	d->entries = cpu_to_le32(w->entries);
+	for (i = 0; i < w->nr_volumes; i++) {
+		struct dmo_disk_witness_volume *v =
+			buf + sizeof(*d) + i * witness_part(w->entries);
+		struct dmo_disk_witness_entry *e = (void *)(v + 1);
+
+		v->id = cpu_to_le32(w->vols[i].id);
+		memcpy(v->ident, w->vols[i].ident, DMO_IDENT_LEN);
+		for (k = 0; k < w->entries; k++) {
+			e[k].block = cpu_to_le64(w->vols[i].entry[k].block);
+			e[k].csum = cpu_to_le32(w->vols[i].entry[k].csum);
+		}
+	}
+	d->csum = cpu_to_le32(csum_of(buf, len));
 }
 
 /* -- journal records ---------------------------------------------------- */

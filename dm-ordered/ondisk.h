@@ -7,6 +7,8 @@
  *   block 16..23   superblock, copy 1
  *   block 32       state block, slot 0     (only its first 512 bytes count)
  *   block 33       state block, slot 1
+ *   block 34..48   witness of the data devices, copy 0
+ *   block 49..63   the same, copy 1
  *   block 64..127  group table, two copies of 32 blocks (reserved, zero)
  *   bitmap_start   dirty bitmaps (reserved, zero; bitmap_blocks may be 0)
  *   journal_start  journal ring, to the end of the device
@@ -30,6 +32,7 @@
 #define DMO_SB_MAGIC		"dmORDsup"
 #define DMO_STATE_MAGIC		"dmORDsta"
 #define DMO_REC_MAGIC		"dmORDrec"
+#define DMO_WIT_MAGIC		"dmORDwit"
 #define DMO_FORMAT_VERSION	1
 
 #define DMO_SB_BLOCKS		8
@@ -39,6 +42,10 @@
 #define DMO_STATE_BLOCK0	32
 #define DMO_STATE_BLOCK1	33
 #define DMO_STATE_BYTES		512
+#define DMO_WIT_BLOCK0		34
+#define DMO_WIT_BLOCK1		49
+#define DMO_WIT_BLOCKS		15
+#define DMO_WIT_BYTES		(DMO_WIT_BLOCKS * DMO_BLOCK)
 #define DMO_GROUP_START		64
 #define DMO_GROUP_BLOCKS	64
 #define DMO_DATA_START		128	/* first block for bitmaps, journal */
@@ -51,7 +58,8 @@
 /* Feature bits. Unknown incompat: refused. Unknown ro_compat: refused too
  * (a session always writes). Unknown compat: ignored and kept.
  */
-#define DMO_INCOMPAT_KNOWN	0ULL
+#define DMO_INCOMPAT_WITNESS	(1ULL << 0)	/* the witness is kept, and heeded */
+#define DMO_INCOMPAT_KNOWN	DMO_INCOMPAT_WITNESS
 #define DMO_RO_COMPAT_KNOWN	0ULL
 
 /* Superblock flags */
@@ -102,6 +110,7 @@ struct dmo_disk_super {			/* DMO_SB_BYTES */
 	/* volumes at byte 4096 */
 } __packed;
 #define DMO_SB_VOLUMES_OFF	4096
+#define DMO_SB_MBR		446	/* partition table for those who don't know us; not read */
 
 struct dmo_disk_cut {
 	__le64 epoch;
@@ -126,7 +135,38 @@ struct dmo_disk_state {			/* first 256 of 512 bytes, rest zero */
 	__le64 seq_floor;		/* no record at or above it was ever written */
 	struct dmo_disk_cut restored_table; /* table version of the restored cut */
 	__le64 reach;			/* LAST, COMMIT: less than so many blocks behind the tail */
-	__u8 reserved[256 - 160];
+	__le32 copy_step;		/* secondary: newest durable step of the direct copy */
+	__u8 reserved[256 - 164];
+} __packed;
+
+/*
+ * The witness: DMO_WIT_BYTES at most, a header, then a part of the same length for each volume of the
+ * superblock, in its order: struct dmo_disk_witness_volume and @entries entries.
+ */
+#define DMO_IDENT_LEN		96
+#define DMO_WITNESS_MAX		48	/* entries a volume */
+#define DMO_WITNESS_NONE	(~0ULL)	/* block of an entry that there isn't */
+
+struct dmo_disk_witness {		/* 64 bytes */
+	__u8 magic[8];
+	__le32 csum;			/* CRC-32C of @len bytes, this field 0 */
+	__le32 len;			/* of header and volumes */
+	__le64 generation;		/* of this copy */
+	__u8 uuid[DMO_UUID_LEN];
+	__le32 nr_volumes;
+	__le32 entries;			/* a volume, 1..DMO_WITNESS_MAX */
+	__u8 reserved[16];
+} __packed;
+
+struct dmo_disk_witness_volume {	/* 104 bytes */
+	__le32 id;
+	__le32 reserved;
+	__u8 ident[DMO_IDENT_LEN];	/* text, NUL padded and terminated; empty: none */
+} __packed;
+
+struct dmo_disk_witness_entry {		/* 12 bytes */
+	__le64 block;			/* of the volume; DMO_WITNESS_NONE: no entry */
+	__le32 csum;			/* CRC-32C of its 4096 bytes */
 } __packed;
 
 enum dmo_rec_type {
@@ -192,7 +232,7 @@ struct dmo_volume_info {
 
 struct dmo_super {
 	u64 generation;
-	u64 compat;
+	u64 compat, incompat;
 	u8 uuid[DMO_UUID_LEN];
 	char label[DMO_LABEL_LEN];
 	u32 role;
@@ -222,6 +262,25 @@ struct dmo_state {
 	u32 tail_prev_csum;
 	u64 seq_floor;
 	u64 reach;		/* 0: not known */
+	u32 copy_step;
+};
+
+/* Decoded witness. */
+struct dmo_witness_entry {
+	u64 block;
+	u32 csum;
+};
+
+struct dmo_witness_vol {
+	u32 id;
+	char ident[DMO_IDENT_LEN];
+	struct dmo_witness_entry entry[DMO_WITNESS_MAX];
+};
+
+struct dmo_witness {
+	u64 generation;
+	u32 nr_volumes, entries;
+	struct dmo_witness_vol *vols;	/* the caller's, as many as the superblock has */
 };
 
 /* Decoded record header. */
@@ -284,6 +343,20 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
  */
 int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why);
 
+/** dmo_chunk_max - bytes that a chunk may have to fit a journal of so many blocks */
+u64 dmo_chunk_max(u64 journal_blocks);
+/** dmo_chunk_bytes - bytes, at most, that a chunk of so many blocks takes in a journal
+ * @slots: of which the data is in memory
+ * @ref_blocks: of which it is on the data device: units of dmo_ref_unit(), whole
+ * @zeroes: that are to be zero
+ */
+u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes);
+#define DMO_UNIT_SHIFT_MAX	7	/* log2 of blocks: 512 KiB, what one frame carries */
+/** dmo_ref_unit - log2 of blocks that a reference covers with a memory budget of so many bytes
+ * Return: it, or -ENOSPC with the budget needed in @why.
+ */
+int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *why);
+
 int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char *why);
 void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf /* 512 */);
 
@@ -314,6 +387,21 @@ const char *dmo_role_name(u32 role);
  * the tail lies in the ring. -EUCLEAN with @why
  */
 int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char *why);
+
+/** dmo_witness_entries - how many a volume has room for, of a session of @nr_volumes */
+u32 dmo_witness_entries(u32 nr_volumes);
+/** dmo_witness_len - bytes that @w takes on the disk */
+u32 dmo_witness_len(const struct dmo_witness *w);
+/**
+ * dmo_witness_decode - check and decode a witness
+ * @buf: DMO_WIT_BYTES
+ * @sb: the superblock beside it; it lists the volumes
+ * @w: its @vols has sb->nr_volumes entries
+ */
+int dmo_witness_decode(const void *buf, const struct dmo_super *sb, struct dmo_witness *w,
+		       char *why);
+/** dmo_witness_encode - fill dmo_witness_len() bytes at @buf, checksum included */
+void dmo_witness_encode(const struct dmo_witness *w, const u8 *uuid, void *buf);
 
 /** dmo_refuse - write a refusal's text into @why (DMO_REASON_LEN) and return @rc */
 int __printf(3, 4) dmo_refuse(char *why, int rc, const char *fmt, ...);

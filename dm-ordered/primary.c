@@ -27,7 +27,8 @@
 #define DM_MSG_PREFIX "ordered"
 
 /* No peer can push the own epoch further: what is above is left for activations. */
-#define MAX_PEER_EPOCH	(DMO_WIRE_MAX_EPOCH - (1ULL << 32))
+#define MAX_PEER_EPOCH	(DMO_WIRE_MAX_EPOCH - (1ULL << 52))
+#define EPOCH_LEAP	(1ULL << 20)
 #define IDLE_NS	NSEC_PER_SEC
 
 void dmo_primary_kick(struct dmo_primary *p)
@@ -60,6 +61,13 @@ void dmo_primary_meta_error(struct dmo_primary *p)
 {
 	if (!test_and_set_bit(DMO_PF_META_ERROR, &p->flags))
 		dmo_primary_error(p, -1, "%s", p->meta->why);
+}
+
+/* Is there no point in time at the peer that this side goes by? */
+static bool no_copy(struct dmo_primary *p)
+{
+	lockdep_assert_held(&p->lock);
+	return p->copy_all || (p->full && !p->based) || p->peer_flags & DMO_SBF_INCONSISTENT;
 }
 
 static void step_older(struct dmo_primary *p, enum dmo_chunk_event ev)
@@ -112,6 +120,12 @@ static u8 active_parity(struct dmo_primary *p)
 	return dmo_cycle_active(&p->store->cycle);
 }
 
+/* A chunk of so much is cut before its time, so that it does not outgrow the peer's journal. */
+static u64 early_bytes(struct dmo_primary *p)
+{
+	return p->peer_chunk_max / 4;
+}
+
 static void switch_cycle(struct dmo_primary *p, u32 flags)
 {
 	struct dmo_cycle *c = &p->store->cycle;
@@ -124,6 +138,7 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 	p->older_flags = flags;
 	p->last_sent = false;
 	p->store->since[active_parity(p) ^ 1] = ktime_get();
+	WRITE_ONCE(p->store->large[active_parity(p) ^ 1], false);
 	dmo_cycle_switch(c, seq + 1);
 	p->older_ns = ktime_get_real_ns();
 	step_older(p, DMO_CHUNK_EV_CUT);
@@ -168,6 +183,16 @@ static bool merge_older(struct dmo_primary *p, const char *why)
 	return true;
 }
 
+/* What is sent directly from here on is of another copy than what was. */
+static void new_copy(struct dmo_primary *p, u64 id)
+{
+	lockdep_assert_held(&p->lock);
+	p->copy_id = id;
+	p->copy_begun = false;
+	p->copy_step = 0;
+	p->ship.sync_sent = 0;
+}
+
 static void complete_older(struct dmo_primary *p)
 {
 	u64 copy_id = get_random_u64() | 1;
@@ -190,7 +215,7 @@ static void complete_older(struct dmo_primary *p)
 	 * What it held is forgotten here. A peer that says it is in the midst of a copy up to here
 	 * has lost it.
 	 */
-	p->copy_id = copy_id;
+	new_copy(p, copy_id);
 	step_older(p, DMO_CHUNK_EV_RELEASED);
 	p->full = false;
 	spin_unlock_irq(&p->lock);
@@ -239,6 +264,15 @@ static bool work_on_older(struct dmo_primary *p)
 
 /* ---- link ---- */
 
+/*
+ * Above @epoch, by a random number: of one metadata device there may be copies, both of them active. With
+ * the same epoch they would give the same tags, and one would take the other's boundary for its own.
+ */
+static u64 epoch_above(u64 epoch)
+{
+	return epoch + 1 + (get_random_u64() & (EPOCH_LEAP - 1));
+}
+
 static int raise_epoch(struct dmo_primary *p, u64 epoch)
 {
 	int r;
@@ -273,7 +307,7 @@ static void link_lost(struct dmo_primary *p)
 	if (p->older == DMO_CHUNK_SHIPPING)
 		step_older(p, DMO_CHUNK_EV_LINK_LOST);
 	spin_unlock_irq(&p->lock);
-	WRITE_ONCE(p->store->kick_slots, U64_MAX);
+	WRITE_ONCE(p->store->kick_bytes, U64_MAX);
 	dmo_ship_unack(p);
 	dmo_store_resend(p->store);
 }
@@ -281,25 +315,64 @@ static void link_lost(struct dmo_primary *p)
 /* Does what is tracked here hold against the state the peer is in? */
 static bool peer_fits(struct dmo_primary *p)
 {
+	if (p->copy_all)
+		return false;
 	if (!p->based)
 		return p->full || p->rel == DMO_REL_EQUAL;
+	/*
+	 * Of an older or a later step it was put back to an image of itself: it lacks what SYNCED
+	 * spoke of, or has what is to come.
+	 */
 	if (p->peer_flags & DMO_SBF_INCONSISTENT)
-		return p->peer_copy_id == p->copy_id;
+		return p->copy_begun && p->peer_copy_id == p->copy_id &&
+		       (p->peer_copy_step == p->copy_step ||
+			p->peer_copy_step == p->ship.sync_sent);
+	/* what was sent directly is tracked no more: a peer from before the copy lacks it */
+	if (p->copy_begun)
+		return p->rel == DMO_REL_SAME && p->last_ends_copy &&
+		       !dmo_cut_cmp(p->peer_complete, p->last_cut_sent);
 	return p->rel == DMO_REL_SAME && (!dmo_cut_cmp(p->peer_complete, p->complete) ||
 					  !dmo_cut_cmp(p->peer_complete, p->last_cut_sent));
 }
 
 static void start_over(struct dmo_primary *p)
 {
+	u64 copy_id = get_random_u64() | 1;
+
 	if (p->older == DMO_CHUNK_SHIPPING)
 		merge_older(p, "the peer needs a full copy");
 	spin_lock_irq(&p->lock);
 	p->based = false;
 	p->full = true;
+	p->copy_all = false;
 	p->direct = DMO_DIRECT_OFF;
+	new_copy(p, copy_id);
 	spin_unlock_irq(&p->lock);
 	dmo_store_full(p->store);
 	dmo_store_resend(p->store);
+}
+
+/* Why a peer that did fit needs a full copy now. */
+static void say_misfit(struct dmo_primary *p)
+{
+	struct dmo_cut boundary = p->peer_complete;
+
+	if (p->copy_all)
+		dmo_primary_error(p, -1, "a data device is another one than it was: full copy");
+	else if (!p->based)
+		;	/* the first link of an activation */
+	else if (p->copy_begun && p->peer_flags & DMO_SBF_INCONSISTENT)
+		dmo_primary_error(p, -1,
+				  "the peer is at step %u of copy %016llx, this side at step %u of copy %016llx: it was put back to an older state: the copy begins anew",
+				  p->peer_copy_step, p->peer_copy_id, p->copy_step, p->copy_id);
+	else if (p->copy_begun)
+		dmo_primary_error(p, -1,
+				  "the peer stands at (%llu,%llu) and not in the copy that was under way: it was put back to an older state: the copy begins anew",
+				  boundary.epoch, boundary.n);
+	else
+		dmo_primary_error(p, -1,
+				  "the peer's boundary (%llu,%llu) is none that this side knows: full copy",
+				  boundary.epoch, boundary.n);
 }
 
 /* The older chunk has drained, or there is none. */
@@ -336,7 +409,7 @@ static void link_established(struct dmo_primary *p)
 			p->ops->abort(p->owner, "the peer's epoch leaves too few above it: format the peer again");
 			return;
 		}
-		if (raise_epoch(p, epoch + 1)) {
+		if (raise_epoch(p, epoch_above(epoch))) {
 			p->ops->abort(p->owner, "raising the epoch failed: metadata device error");
 			return;
 		}
@@ -350,10 +423,7 @@ static void link_established(struct dmo_primary *p)
 	if (!reached && p->older == DMO_CHUNK_SHIPPING && p->peer_flags & DMO_SBF_INCONSISTENT)
 		merge_older(p, "the peer needs a copy first");
 	if (!fits) {
-		if (p->based)
-			dmo_primary_error(p, -1,
-					  "the peer's boundary (%llu,%llu) is none that this side knows: full copy",
-					  boundary.epoch, boundary.n);
+		say_misfit(p);
 		start_over(p);
 	}
 
@@ -364,16 +434,22 @@ static void link_established(struct dmo_primary *p)
 		return;
 	}
 	/* it fits, so what is tracked holds against this boundary */
-	if (!reached)
+	if (!reached) {
+		/* of an earlier activation: when its first block was written is not known here */
+		if (dmo_cut_cmp(p->complete, boundary))
+			p->complete_since = ktime_get();
 		p->complete = boundary;
+	}
 	if (p->rel == DMO_REL_EQUAL)
 		p->based = true;
+	if (p->copy_begun)
+		p->copy_step = p->peer_copy_step;
 	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(p->peer_committed, boundary) < 0 &&
 		 !reached;
 	WRITE_ONCE(p->up, true);
 	p->ship_gen++;
 	spin_unlock_irq(&p->lock);
-	WRITE_ONCE(p->store->kick_slots, max_t(u64, p->peer_chunk_max / 4 / DMO_BLOCK, 1));
+	WRITE_ONCE(p->store->kick_bytes, early_bytes(p));
 	if (commit)
 		p->ops->post(p->owner, DMO_FRAME_COMMIT, boundary, 0);
 }
@@ -385,8 +461,12 @@ void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 	p->rel = rel;
 	p->peer_flags = peer->flags;
 	p->peer_copy_id = peer->copy_id;
+	p->peer_copy_step = peer->copy_step;
 	p->peer_epoch = peer->epoch;
 	p->peer_chunk_max = peer->chunk_max;
+	/* it says so, if otherwise */
+	p->peer_cond = DMO_COND_GOOD;
+	p->peer_cond_since = jiffies;
 	p->peer_complete = peer->complete;
 	p->peer_committed = peer->committed;
 	/* here, since frames may follow before the cycle thread looks */
@@ -414,6 +494,14 @@ void dmo_primary_link_down(struct dmo_primary *p)
 
 /* ---- what to do next ---- */
 
+static u64 refs_bytes(struct dmo_primary *p)
+{
+	struct dmo_store *st = p->store;
+
+	return (u64)(atomic64_read(&st->refs[0]) + atomic64_read(&st->refs[1])) <<
+	       (st->vols[0].unit_shift + DMO_BLOCK_SHIFT);
+}
+
 static void begin_direct(struct dmo_primary *p, const char *why)
 {
 	/* DIRECT_BEGIN makes the peer drop early data */
@@ -421,6 +509,8 @@ static void begin_direct(struct dmo_primary *p, const char *why)
 	spin_lock_irq(&p->lock);
 	p->direct = DMO_DIRECT_BEGIN;
 	p->direct_since = jiffies;
+	p->copy_since = jiffies;
+	p->copy_total = refs_bytes(p);
 	spin_unlock_irq(&p->lock);
 	p->ops->event(p->owner, DMO_EVENT_INCONSISTENT, p->complete, -1, why);
 	p->ops->post(p->owner, DMO_FRAME_DIRECT_BEGIN, (struct dmo_cut){}, p->copy_id);
@@ -448,6 +538,36 @@ static void end_pass(struct dmo_primary *p)
 	p->ship_gen++;
 	spin_unlock_irq(&p->lock);
 	p->ops->kick(p->owner);
+}
+
+/*
+ * What is collected may become more than fits the peer's journal: then it goes by a direct copy, and
+ * the peer is no point in time meanwhile. Said while there still is time to do something about it.
+ */
+static void watch_size(struct dmo_primary *p)
+{
+	u64 bytes, fits = p->peer_chunk_max;
+	bool large, copy;
+	char why[DMO_REASON_LEN];
+
+	spin_lock_irq(&p->lock);
+	copy = no_copy(p);
+	spin_unlock_irq(&p->lock);
+	if (!fits || copy || dmo_store_empty(p->store, active_parity(p))) {
+		p->large_said = false;
+		return;
+	}
+	bytes = dmo_store_bytes(p->store, active_parity(p));
+	large = bytes >= fits / 5 * 4;
+	if (large && !p->large_said) {
+		snprintf(why, sizeof(why),
+			 "%llu KiB are collected, %llu fit the secondary's journal: %s", bytes >> 10,
+			 fits >> 10, bytes > fits ?
+			 "the next cycle makes it INCONSISTENT until all is copied" :
+			 "with more than that the next cycle makes it INCONSISTENT");
+		p->ops->event(p->owner, DMO_EVENT_LARGE, p->complete, -1, why);
+	}
+	p->large_said = large;
 }
 
 /* No older chunk: switch? Return: ns until it is time to look again. */
@@ -479,9 +599,11 @@ static u64 maybe_switch(struct dmo_primary *p)
 	}
 	if (dmo_store_empty(st, parity))
 		return min_t(u64, cycle, IDLE_NS);
+	WRITE_ONCE(st->large[parity], false);
+	smp_mb();	/* the flag before the size; dmo_store_grown() has counted before it looks at the flag */
 	bytes = dmo_store_bytes(st, parity);
 	since = ktime_get() - p->last_switch;
-	if (since < cycle && !p->switch_wanted && bytes < p->peer_chunk_max / 4)
+	if (since < cycle && !p->switch_wanted && bytes < early_bytes(p))
 		return cycle - since;
 	/* early data of merged chunks is in the peer's ring already */
 	if (bytes + early > p->peer_chunk_max) {
@@ -532,6 +654,7 @@ static u64 step(struct dmo_primary *p)
 	bool gone, older;
 
 	handle_write_error(p);
+	watch_size(p);
 	if (atomic64_read(&st->used) > budget - budget / 16)
 		dmo_store_demote(st, budget - budget / 8);
 	spin_lock_irq(&p->lock);
@@ -597,6 +720,7 @@ static void got_synced(struct dmo_primary *p, u64 arg)
 	if (!p->syncing || arg != p->ship.sync_sent)
 		return;
 	p->syncing = false;
+	p->copy_step = arg;
 	p->win[p->filling ^ 1]->nr = 0;
 	p->win[p->filling ^ 1]->bytes = 0;
 	if (p->direct == DMO_DIRECT_PASSED)
@@ -612,6 +736,8 @@ static void got_direct_ready(struct dmo_primary *p, u64 copy)
 	p->direct_since = jiffies;
 	p->peer_flags |= DMO_SBF_INCONSISTENT;
 	p->peer_copy_id = copy;
+	p->copy_begun = true;
+	p->last_ends_copy = false;
 	p->based = true;
 	p->ship_gen++;
 }
@@ -650,14 +776,41 @@ static int got_restored(struct dmo_primary *p, struct dmo_cut tag, char *why)
 	return r;
 }
 
+static const char * const conditions[] = {
+	[DMO_COND_GOOD] = "nothing is wrong there any more",
+	[DMO_COND_JOURNAL] = "its journal is nearly full: its data devices are slow",
+	[DMO_COND_SUSPENDED] = "a volume of it is suspended: nothing is restored",
+	[DMO_COND_RESTORE_ERROR] = "one of its data devices fails: nothing is restored",
+	[DMO_COND_DAMAGED] = "its journal is damaged: it is INCONSISTENT",
+	[DMO_COND_META_ERROR] = "its metadata device has failed",
+};
+
+static int got_condition(struct dmo_primary *p, u64 arg, u32 *news, char *why)
+{
+	u32 cond;
+	u64 ms;
+	int r = dmo_condition_decode(arg, &cond, &ms, why);
+
+	lockdep_assert_held(&p->lock);
+	if (r || cond == p->peer_cond)
+		return r;
+	p->peer_cond = cond;
+	/* jiffies_to_msecs() has 32 bits */
+	p->peer_cond_since = jiffies - msecs_to_jiffies(min_t(u64, ms, INT_MAX));
+	*news = cond;
+	return 0;
+}
+
 int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
 {
 	bool committed = false, kick = true;
+	u32 cond = DMO_COND_MAX + 1;
 	int r = 0;
 
 	spin_lock_irq(&p->lock);
 	/* an answer to nothing: what an old link left must not be taken for it */
-	if (!p->up && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED) {
+	if (!p->up && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED &&
+	    h->type != DMO_FRAME_CONDITION) {
 		spin_unlock_irq(&p->lock);
 		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u): nothing was asked on this link yet",
 			 dmo_frame_name(h->type), h->type);
@@ -684,6 +837,10 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	case DMO_FRAME_SYNCED:
 		got_synced(p, h->arg);
 		break;
+	case DMO_FRAME_CONDITION:
+		r = got_condition(p, h->arg, &cond, why);
+		kick = false;
+		break;
 	default:
 		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u) from a secondary",
 			 dmo_frame_name(h->type), h->type);
@@ -692,6 +849,8 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	spin_unlock_irq(&p->lock);
 	if (committed)
 		p->ops->event(p->owner, DMO_EVENT_COMMIT, h->tag, -1, NULL);
+	if (cond <= DMO_COND_MAX)
+		p->ops->event(p->owner, DMO_EVENT_PEER, (struct dmo_cut){}, -1, conditions[cond]);
 	if (!r && kick) {
 		dmo_primary_kick(p);
 		p->ops->kick(p->owner);
@@ -704,9 +863,10 @@ void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h)
 	spin_lock_irq(&p->lock);
 	h->epoch = p->epoch;
 	h->copy_id = p->copy_id;
-	if (p->full && !p->based)
+	h->flags |= DMO_HELLOF_CONDITION;
+	if (p->copy_all || (p->full && !p->based))
 		h->flags |= DMO_HELLOF_FULL_COPY;
-	if (!p->full && !p->based)
+	if (!p->full && !p->based && !p->copy_all)
 		h->flags |= DMO_SBF_ASSUME_EQUAL;
 	h->complete = p->complete;
 	h->committed = p->committed;
@@ -749,25 +909,27 @@ static void chunk_status(struct dmo_store *st, u8 parity, struct dmo_pri_chunk *
 	c->seq = READ_ONCE(st->cycle.seq[parity]);
 	c->slots = atomic64_read(&st->slots[parity]);
 	c->refs = atomic64_read(&st->refs[parity]);
-	c->zeroes = atomic64_read(&st->zeroes[parity]);
+	c->zeroes = atomic64_read(&st->zeroes[parity]) +
+		    (atomic64_read(&st->zones[parity]) << DMO_ZONE_BLOCK_SHIFT);
 	c->bytes = dmo_store_empty(st, parity) ? 0 : dmo_store_bytes(st, parity);
 }
 
 static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
 {
-	s->block_since = p->older_since;
+	s->block_since = p->direct == DMO_DIRECT_OFF ? p->older_since : p->direct_since;
 	if (p->read_error) {
 		s->block = DMO_BLOCK_READ_ERROR;
 		s->block_since = p->read_error_since;
 	} else if (p->older == DMO_CHUNK_DRAINING) {
+		s->block_since = p->older_since;
 		s->block = DMO_BLOCK_DRAIN;
 	} else if (p->up && sending) {
 		s->block = DMO_BLOCK_SEND;
 	} else if (p->up && p->older == DMO_CHUNK_SHIPPING && p->last_sent) {
+		s->block_since = p->older_since;
 		s->block = DMO_BLOCK_PEER;
 	} else if (p->direct == DMO_DIRECT_BEGIN || p->direct == DMO_DIRECT_PASSED) {
 		s->block = DMO_BLOCK_PEER;
-		s->block_since = p->direct_since;
 	}
 }
 
@@ -810,9 +972,15 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->peer_inconsistent = p->up && (p->peer_flags & DMO_SBF_INCONSISTENT);
 	s->copying = p->direct != DMO_DIRECT_OFF;
 	s->copy_pending = p->full && !p->based;
-	if (s->copying && st->nr_vols)
-		s->copy_left = (s->active.refs + s->older.refs) << (st->vols[0].unit_shift +
-								    DMO_BLOCK_SHIFT);
+	if (s->copying && st->nr_vols) {
+		s->copy_left = refs_bytes(p);
+		s->copy_total = max(p->copy_total, s->copy_left);
+		s->copy_since = p->copy_since;
+	}
+	s->no_copy = no_copy(p);
+	s->peer_cond = p->up ? p->peer_cond : DMO_COND_GOOD;
+	s->peer_cond_since = p->peer_cond_since;
+	s->chunk_max = p->peer_chunk_max;
 	s->lag_ms = lag(p, parity);
 	block_status(p, sending, s);
 	strscpy(s->why, p->why, sizeof(s->why));
@@ -827,6 +995,13 @@ struct dmo_vol *dmo_primary_vol(struct dmo_primary *p, u32 index)
 void dmo_primary_set_bdev(struct dmo_primary *p, u32 index, struct block_device *bdev)
 {
 	p->store->vols[index].bdev = bdev;
+}
+
+void dmo_primary_copy_all(struct dmo_primary *p)
+{
+	spin_lock_irq(&p->lock);
+	p->copy_all = true;
+	spin_unlock_irq(&p->lock);
 }
 
 void dmo_primary_set_active(struct dmo_primary *p, bool active)
@@ -847,7 +1022,7 @@ static int mark_open(struct dmo_primary *p, char *why)
 	int r;
 
 	mutex_lock(&m->lock);
-	p->epoch = m->st.epoch + 1;
+	p->epoch = epoch_above(m->st.epoch);
 	m->st.epoch = p->epoch;
 	m->sb.flags &= ~DMO_SBF_ASSUME_EQUAL;
 	m->sb.flags |= DMO_SBF_OPEN;
@@ -878,6 +1053,10 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->copy_id = get_random_u64() | 1;
 	p->cut = m->st.newest;
 	p->last_switch = ktime_get();
+	p->complete_since = p->last_switch;
+	p->older_since = jiffies;
+	p->direct_since = jiffies;
+	p->peer_cond_since = jiffies;
 	init_rwsem(&p->active_sem);
 	spin_lock_init(&p->lock);
 	init_waitqueue_head(&p->wait);

@@ -33,14 +33,16 @@ enum dmo_io_kind { DMO_IO_OTHER, DMO_IO_FLUSH, DMO_IO_WRITE };
 
 /**
  * struct dmo_io - per-bio data of the target
- * @range: block lock of a write
+ * @range: block lock of a write; or @zones, of one on whole zones that are to be zero
  * @work: next step in a worker: restart, copy-out, zero-out; or @wait: for a merge
+ * @closing: zeroes that may be the last of a zone; @range is all of it
  * @tracked: FLUSH: this flush is the one that is tracked
  * @vecs: the slots' pages, which the bio is written from; NULL if it has none. @own_vecs if
  *	there are few
  */
 struct dmo_io {
 	struct dmo_range range;
+	struct dmo_long *zones;
 	struct dmo_primary *p;
 	struct dmo_vol *vol;
 	struct bio *bio;
@@ -53,6 +55,7 @@ struct dmo_io {
 	u8 kind;
 	u8 parity;
 	bool zero;
+	bool closing;
 	bool tracked;
 	struct bio_vec *vecs;
 	struct bio_vec own_vecs[4];
@@ -69,6 +72,10 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 void dmo_primary_free(struct dmo_primary *p);
 
 void dmo_primary_set_bdev(struct dmo_primary *p, u32 index, struct block_device *bdev);
+/** dmo_primary_copy_all - a data device isn't the one that it was: the next link copies all of it. No link
+ * is up.
+ */
+void dmo_primary_copy_all(struct dmo_primary *p);
 /** dmo_primary_set_active - may the data devices be read for shipping? Waits for a read in hand */
 void dmo_primary_set_active(struct dmo_primary *p, bool active);
 
@@ -112,6 +119,12 @@ struct dmo_pri_status {
 	u32 block;
 	unsigned long block_since;
 	bool copying, copy_pending, peer_inconsistent;
+	bool no_copy;		/* there is no state of the peer that a lag could be counted from */
+	u32 peer_cond;		/* enum dmo_condition */
+	unsigned long peer_cond_since;	/* jiffies; may be before this side's activation */
+	u64 chunk_max;		/* of the last link's peer, 0: none yet */
+	u64 copy_total;
+	unsigned long copy_since;
 	char why[DMO_REASON_LEN];
 };
 void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *st);

@@ -37,7 +37,7 @@ struct dmo_window {
 /**
  * struct dmo_ship - the send thread's own; nobody else touches it while a link is up
  * @records, @descs, @csum: of the chunk since it began on this link, for LAST
- * @stripe, @vol, @block: where the walk over slots and references is
+ * @zone_vol, @zone, @stripe, @vol, @block: where the walk over zero zones, slots and references is
  * @filling: window being filled; the other one waits for SYNCED if @syncing
  */
 struct dmo_ship {
@@ -45,10 +45,12 @@ struct dmo_ship {
 	u32 csum;
 	u64 ring_bytes;		/* what they take in the peer's ring; the cycle thread reads it */
 	u64 gen;		/* p->ship_gen this walk belongs to */
+	u32 zone_vol;
+	u64 zone;
 	u32 stripe;
 	u32 vol;
 	u64 block;
-	u64 sync_sent;
+	u32 sync_sent;		/* step of the copy that the last SYNC named, on whatever link */
 	struct dmo_desc *desc;	/* DMO_WIRE_MAX_DESC */
 	struct page **page;	/* the same number; references into slots, or @own */
 	struct page **own;	/* pages for blocks read from the disk */
@@ -80,7 +82,8 @@ struct dmo_primary {
 	struct task_struct *thread;
 	wait_queue_head_t wait;
 	unsigned long flags;		/* DMO_PF_*, atomic */
-	u64 copy_id;			/* random; names the direct copy until the next COMPLETE */
+	/* cycle thread: random; names the direct copy until the next COMPLETE */
+	u64 copy_id;
 	atomic64_t traced;		/* events, while somebody traces */
 
 	struct rw_semaphore active_sem;
@@ -112,12 +115,19 @@ struct dmo_primary {
 	enum dmo_relation rel;
 	u32 peer_flags;
 	u64 peer_copy_id, peer_epoch, peer_chunk_max;
+	u32 peer_cond;			/* enum dmo_condition, on this link */
+	unsigned long peer_cond_since;
+	bool large_said;		/* cycle thread: DMO_EVENT_LARGE, until it is less again */
+	u32 peer_copy_step;
 	struct dmo_cut peer_complete, peer_committed;
 	/*
 	 * What is tracked holds against one peer's state only: one that stands at @complete or
-	 * @last_cut_sent, or is in the middle of the direct copy @copy_id.
+	 * @last_cut_sent; or, from the begin of a direct copy to its end (@copy_begun), is in the
+	 * middle of @copy_id at @copy_step or ship.sync_sent, or stands at the copy's end
+	 * (@last_cut_sent, if @last_ends_copy).
 	 */
 	bool based;
+	bool copy_all;			/* a data device was exchanged: no peer fits */
 	bool full;			/* began with, or fell back to, all references */
 	bool link_gone;			/* link lost, cycle thread has not looked yet */
 	/* results */
@@ -127,7 +137,11 @@ struct dmo_primary {
 	/* direct mode */
 	enum dmo_direct direct;
 	unsigned long direct_since;
-	u64 sync_acked;
+	u64 copy_total;			/* bytes, as it began */
+	unsigned long copy_since;
+	bool copy_begun;
+	bool last_ends_copy;
+	u32 copy_step;			/* the newest that the peer has said to be durable */
 	bool syncing;
 	/* errors */
 	u32 error_vol;

@@ -3,12 +3,18 @@
  * Block locks: overlapping writes in flight are serialised (design R2).
  *
  * A stripe's list holds the locks that are held and those that wait, in order
- * of arrival. A lock is held when no earlier one overlaps it. Because no lock
+ * of arrival. A lock is held when no earlier one overlaps it. Because no such lock
  * crosses a zone, one list knows all that can overlap; because nobody asks for a
  * second lock while it holds one, nothing can deadlock.
+ *
+ * A lock on many zones (struct dmo_long) is one in each stripe that they are of, 256 at most however
+ * many zones there are. They are taken one after the other, by ascending stripe, so that two
+ * long ones meet in the same order everywhere.
  */
+#include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/hash.h>
+#include <linux/slab.h>
 #include "chunk.h"
 
 struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block)
@@ -36,9 +42,8 @@ void dmo_range_init(struct dmo_store *st, struct dmo_range *r, u16 vol, u64 bloc
 	r->granted = granted;
 }
 
-bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
+static bool lock_in(struct dmo_stripe *sp, struct dmo_range *r)
 {
-	struct dmo_stripe *sp = dmo_store_stripe(st, r->vol, r->first);
 	struct dmo_range *q;
 	unsigned long flags;
 	bool held;
@@ -56,9 +61,13 @@ bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
 	return held;
 }
 
-void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r)
+bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
 {
-	struct dmo_stripe *sp = dmo_store_stripe(st, r->vol, r->first);
+	return lock_in(dmo_store_stripe(st, r->vol, r->first), r);
+}
+
+static void unlock_in(struct dmo_stripe *sp, struct dmo_range *r)
+{
 	struct dmo_range *q, *next;
 	unsigned long flags;
 
@@ -93,6 +102,80 @@ void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r)
 		spin_unlock_irqrestore(&sp->lock, flags);
 		return;
 	}
+}
+
+void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r)
+{
+	unlock_in(dmo_store_stripe(st, r->vol, r->first), r);
+}
+
+/* ---- many zones ---- */
+
+/* The next parts, until one has to wait. Nothing is touched after that: it may be held, and gone. */
+static bool lock_parts(struct dmo_long *l)
+{
+	struct dmo_long_part *part;
+
+	while (l->held < l->nr) {
+		part = &l->part[l->held++];
+		if (!lock_in(part->stripe, &part->range))
+			return false;
+	}
+	return true;
+}
+
+static void part_granted(struct dmo_range *r)
+{
+	struct dmo_long *l = container_of(r, struct dmo_long_part, range)->of;
+
+	if (lock_parts(l))
+		l->granted(l);
+}
+
+struct dmo_long *dmo_long_alloc(struct dmo_store *st, u16 vol, u64 zone, u64 nr,
+				void (*granted)(struct dmo_long *l), void *owner)
+{
+	DECLARE_BITMAP(stripes, DMO_STRIPES);
+	struct dmo_long *l;
+	u32 i, n = 0;
+	u64 z;
+
+	bitmap_zero(stripes, DMO_STRIPES);
+	for (z = zone; z < zone + nr && n < DMO_STRIPES; z++) {
+		i = dmo_store_stripe(st, vol, z * DMO_ZONE_BLOCKS) - st->stripes;
+		n += !test_bit(i, stripes);
+		__set_bit(i, stripes);
+	}
+	l = kmalloc(struct_size(l, part, n), GFP_NOWAIT | __GFP_NOWARN);
+	if (!l)
+		return NULL;
+	l->nr = 0;
+	l->held = 0;
+	l->granted = granted;
+	l->owner = owner;
+	for_each_set_bit(i, stripes, DMO_STRIPES) {
+		struct dmo_long_part *part = &l->part[l->nr++];
+
+		dmo_range_init(st, &part->range, vol, zone * DMO_ZONE_BLOCKS, nr * DMO_ZONE_BLOCKS,
+			       part_granted);
+		part->of = l;
+		part->stripe = &st->stripes[i];
+	}
+	return l;
+}
+
+bool dmo_long_lock(struct dmo_long *l)
+{
+	return lock_parts(l);
+}
+
+void dmo_long_unlock(struct dmo_long *l)
+{
+	u32 i;
+
+	for (i = 0; i < l->nr; i++)
+		unlock_in(l->part[i].stripe, &l->part[i].range);
+	kfree(l);
 }
 
 static void wake_waiter(struct dmo_range *r)

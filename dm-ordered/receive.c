@@ -16,6 +16,7 @@
  */
 #include <linux/slab.h>
 #include "secondary_priv.h"
+#include "witness.h"
 
 #define POLL	(HZ / 4)
 
@@ -195,6 +196,8 @@ static int on_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 		return PTR_ERR(r);
 	rc = dmo_journal_append(&s->j, r);
 	dmo_record_put(r);
+	if (!rc)
+		dmo_sec_journal_moved(s);
 	return rc;
 }
 
@@ -364,9 +367,16 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 	mutex_unlock(&s->m->lock);
 	if (!same) {
 		rc = empty_ring(s, why);
+		if (rc)
+			return rc;
+	}
+	/* behind the last restore, which may have brought entries */
+	rc = dmo_witness_withdraw_all(s->m);
+	if (rc)
+		return rc;
+	if (!same) {
 		/* the generation now: a crash at the end of the copy then has it */
-		if (!rc)
-			rc = dmo_sec_set_inconsistent(s, true, h->arg, true);
+		rc = dmo_sec_set_inconsistent(s, true, h->arg, true);
 		if (rc)
 			return rc;
 		snprintf(text, sizeof(text), "a direct copy begins (copy id %016llx)", h->arg);
@@ -404,6 +414,7 @@ static int on_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	if (IS_ERR(r))
 		return PTR_ERR(r);
 	s->unsynced = true;
+	dmo_witness_note(s->m, le32_to_cpu(d->volume), le64_to_cpu(d->block));
 	rc = dmo_writer_write(&s->direct, r);
 	dmo_record_put(r);
 	return rc ? direct_error(s, rc, why) : 0;
@@ -416,9 +427,19 @@ static int on_sync(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char 
 	rc = check_direct(s, h, why);
 	if (rc)
 		return rc;
+	if (!h->arg || h->arg > U32_MAX || h->arg == s->m->st.copy_step)
+		return dmo_refuse(why, -EPROTO, "SYNC: step is %llu, expected 1 to %u and not %u again",
+				  h->arg, U32_MAX, s->m->st.copy_step);
 	rc = dmo_writer_flush(&s->direct);
 	if (rc)
 		return direct_error(s, rc, why);
+	/* before SYNCED: the primary forgets what it speaks of */
+	mutex_lock(&s->m->lock);
+	s->m->st.copy_step = h->arg;
+	rc = dmo_meta_write_state(s->m);
+	mutex_unlock(&s->m->lock);
+	if (rc)
+		return rc;
 	s->unsynced = false;
 	return dmo_link_post(s->link, DMO_FRAME_SYNCED, (struct dmo_cut) { }, h->arg, NULL, 0);
 }

@@ -22,9 +22,9 @@
  * A block that can't be read tells nothing: what it holds may be the next record
  * of a committed chunk, and may be readable again later. So where the scan needs
  * one, activation fails, with nothing written, rather than to take the ring for
- * shorter than it is. If the record is found at 0, the block was none, unless it is the first
- * behind a LAST or a COMMIT: it may be the JUMP that had dropped the record, and
- * only the next LAST or COMMIT tells that it is not.
+ * shorter than it is. If the record is found at 0, whole or torn, the block was
+ * none, unless it is the first behind a LAST or a COMMIT: it may be the JUMP that
+ * had dropped the record, and only the next LAST or COMMIT tells that it is not.
  *
  * Then the superblock and the ring are held against each other, with the ring durable by then:
  *   a complete chunk with END_OF_COPY, and a copy under way: it is at its end.
@@ -109,6 +109,8 @@ static int scan_ring(struct scan *sc, char *why)
 			if (p)	/* it moves when the body is read */
 				memcpy(sc->header, p, DMO_BLOCK);
 			next = dmo_jscan_header(js, p ? sc->header : NULL, &rec);
+			if (js->due && sc->error_pos != sc->good.pos)	/* no JUMP: see the top */
+				sc->error = 0;
 		} else {
 			p = blocks_at(sc, js->at.pos, 1 + rec.nr_blocks);
 			if (!p)
@@ -122,8 +124,6 @@ static int scan_ring(struct scan *sc, char *why)
 			if (rec.type == DMO_REC_LAST || rec.type == DMO_REC_COMMIT) {
 				sc->good = js->good;
 				sc->good_used = js->good_used;
-				sc->error = 0;
-			} else if (sc->error_pos != sc->good.pos) {	/* no JUMP: see the top */
 				sc->error = 0;
 			}
 		}
@@ -323,12 +323,16 @@ static int scan_and_settle(struct scan *sc, char *why)
 		rc = cut_off(sc, committed, why);
 	if (!rc)
 		rc = agree(sc, committed, why);
-	if (!rc)
-		DMINFO("%pg: newest boundary %llu.%llu, committed %llu.%llu, restored %llu.%llu; %llu records of an open chunk dropped (%s)",
-		       s->m->bdev, s->j.complete.epoch, s->j.complete.n,
-		       s->j.committed.epoch, s->j.committed.n,
-		       s->j.restored.epoch, s->j.restored.n, sc->js.records, sc->js.why);
-	return rc;
+	if (rc)
+		return rc;
+	DMINFO("%pg: newest boundary %llu.%llu, committed %llu.%llu, restored %llu.%llu",
+	       s->m->bdev, s->j.complete.epoch, s->j.complete.n, s->j.committed.epoch,
+	       s->j.committed.n, s->j.restored.epoch, s->j.restored.n);
+	/* with nothing dropped the scan's end is where the writer was, and what it found there no news */
+	if (sc->js.records)
+		DMINFO("%pg: %llu records of an open chunk dropped (%s)", s->m->bdev,
+		       sc->js.records, sc->js.why);
+	return 0;
 }
 
 int dmo_recover(struct dmo_secondary *s, char *why)

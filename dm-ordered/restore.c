@@ -5,6 +5,7 @@
  *   write the blocks, in the order of the records
  *   wait, flush every data device written
  *   superblock: no longer INCONSISTENT, if the chunk is the end of a copy
+ *   if no other chunk is committed: some of the blocks become witnesses (witness.h)
  *   state block: tail, restored cut (flushed before, FUA)
  *   the ring's space is free; RESTORED
  *
@@ -21,6 +22,7 @@
 #include <linux/jiffies.h>
 #include "jwalk.h"
 #include "secondary_priv.h"
+#include "witness.h"
 
 #define RETRY		(3 * HZ)
 #define MAX_CHUNKS	64		/* in one go */
@@ -43,6 +45,21 @@ static bool may_go_on(struct dmo_secondary *s)
 	return ok;
 }
 
+/* What the witness says of the blocks of a record does not hold any more when they are written. */
+static int withdraw(struct dmo_secondary *s, const struct dmo_record *r)
+{
+	const struct dmo_desc *d = dmo_record_desc(r);
+	int rc = 0;
+	u32 i;
+
+	for (i = 0; i < r->nr_desc && !rc; i++)
+		rc = dmo_witness_withdraw(s->m, le32_to_cpu(d[i].volume), le64_to_cpu(d[i].block),
+					  le32_to_cpu(d[i].count));
+	if (r->nr_desc)
+		dmo_witness_note(s->m, le32_to_cpu(d->volume), le64_to_cpu(d->block));
+	return rc;
+}
+
 static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, char *why)
 {
 	struct dmo_record *r;
@@ -51,12 +68,34 @@ static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, char *
 
 	dmo_jwalk_init(&w, &s->j, &s->restore_pool, b);
 	while ((rc = dmo_jwalk_next(&w, &r, why)) > 0) {
-		rc = dmo_writer_write(&s->restore, r);
+		rc = withdraw(s, r);
+		if (!rc)
+			rc = dmo_writer_write(&s->restore, r);
 		dmo_record_put(r);
 		if (rc)
 			return rc;
 	}
 	return rc;
+}
+
+/*
+ * Blocks just restored, which are durable, become witnesses. Not in a copy, which writes directly past
+ * the witness: before it marks the data INCONSISTENT, it waits for this worker and takes away all.
+ */
+static int add_witnesses(struct dmo_secondary *s)
+{
+	struct dmo_super *sb = &s->m->sb;
+	struct block_device *bdev;
+	u32 i;
+
+	if (READ_ONCE(s->inconsistent))
+		return 0;
+	for (i = 0; i < sb->nr_volumes; i++) {
+		bdev = s->restore.bdev(s->restore.owner, sb->volumes[i].id);
+		if (bdev)
+			dmo_witness_restored(s->m, i, bdev);
+	}
+	return dmo_witness_store(s->m);
 }
 
 /* Flush, then move the tail behind @upto. */
@@ -68,9 +107,14 @@ static int settle(struct dmo_secondary *s, struct dmo_boundary *upto)
 	/* before the tail: recovery knows by the chunk that a copy has come to its end */
 	if (!rc)
 		rc = dmo_sec_copy_restored(s, tag);
+	/* before the tail, too: who finds the ring empty may write past the witness */
+	if (!rc && !dmo_journal_next(&s->j, upto))
+		rc = add_witnesses(s);
 	if (rc)
 		return rc;
 	rc = dmo_journal_release(&s->j, upto);
+	if (!rc)
+		dmo_sec_journal_moved(s);
 	if (!rc && dmo_sec_may_say_restored(s, tag))
 		s->ops->post(s->owner, DMO_FRAME_RESTORED, tag, 0);
 	return rc;
@@ -132,6 +176,7 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 	if (first) {
 		dmo_journal_cuts(&s->j, NULL, &committed, NULL);
 		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, volume, why);
+		dmo_sec_tell(s, false);
 	}
 	return true;
 }
@@ -141,7 +186,7 @@ void dmo_restore_work(struct work_struct *work)
 	struct dmo_secondary *s = container_of(to_delayed_work(work), struct dmo_secondary,
 					       restore_work);
 	char why[DMO_REASON_LEN];
-	bool again = false;
+	bool again = false, healed;
 	int rc = 0;
 
 	for (;;) {
@@ -162,8 +207,11 @@ void dmo_restore_work(struct work_struct *work)
 			again = note_failure(s, rc, why);
 		} else {
 			spin_lock(&s->lock);
+			healed = s->failing;
 			s->failing = false;
 			spin_unlock(&s->lock);
+			if (healed)
+				dmo_sec_tell(s, false);
 		}
 	}
 	if (again)

@@ -12,6 +12,64 @@
 
 #define POLL	(HZ / 4)
 
+/* What this side suffers from most, and since when. Under s->lock. */
+static u32 condition(struct dmo_secondary *s, unsigned long *since)
+{
+	lockdep_assert_held(&s->lock);
+	*since = s->block_since;
+	if (dmo_meta_failed(s->m)) {
+		*since = s->m->failed_since;
+		return DMO_COND_META_ERROR;
+	}
+	if (s->damaged)
+		return DMO_COND_DAMAGED;
+	if (s->failing)
+		return DMO_COND_RESTORE_ERROR;
+	if (s->gates) {
+		*since = s->gate_since;
+		return DMO_COND_SUSPENDED;
+	}
+	if (s->near_full) {
+		*since = s->near_since;
+		return DMO_COND_JOURNAL;
+	}
+	*since = jiffies;
+	return DMO_COND_GOOD;
+}
+
+void dmo_sec_tell(struct dmo_secondary *s, bool anew)
+{
+	unsigned long since;
+	bool listens;
+	u32 cond;
+
+	mutex_lock(&s->tell);
+	spin_lock(&s->lock);
+	cond = condition(s, &since);
+	listens = s->peer_listens;
+	spin_unlock(&s->lock);
+	if (listens && (anew || cond != s->told)) {
+		s->told = cond;
+		s->ops->post(s->owner, DMO_FRAME_CONDITION, (struct dmo_cut) { },
+			     dmo_condition_arg(cond, jiffies_to_msecs(jiffies - since)));
+	}
+	mutex_unlock(&s->tell);
+}
+
+void dmo_sec_journal_moved(struct dmo_secondary *s)
+{
+	u64 used = dmo_journal_used(&s->j);
+	bool near = used > (READ_ONCE(s->near_full) ? s->j.size / 2 : s->j.size / 8 * 7);
+
+	if (near == READ_ONCE(s->near_full))
+		return;
+	spin_lock(&s->lock);
+	s->near_full = near;
+	s->near_since = jiffies;
+	spin_unlock(&s->lock);
+	dmo_sec_tell(s, false);
+}
+
 int dmo_sec_meta_error(struct dmo_secondary *s, char *why)
 {
 	struct dmo_cut committed;
@@ -20,6 +78,7 @@ int dmo_sec_meta_error(struct dmo_secondary *s, char *why)
 	if (!test_and_set_bit(DMO_SEC_META_ERROR, &s->events)) {
 		dmo_journal_cuts(&s->j, NULL, &committed, NULL);
 		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, -1, why);
+		dmo_sec_tell(s, false);
 	}
 	return -EIO;
 }
@@ -27,7 +86,7 @@ int dmo_sec_meta_error(struct dmo_secondary *s, char *why)
 int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen)
 {
 	struct dmo_super *sb = &s->m->sb;
-	int rc;
+	int rc = 0;
 
 	mutex_lock(&s->m->lock);
 	/* damage came first: it stays */
@@ -41,8 +100,14 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 		sb->flags |= DMO_SBF_INCONSISTENT;
 	else
 		sb->flags &= ~DMO_SBF_INCONSISTENT;
+	/* a step is never one of another copy */
+	if (sb->copy_id != copy_id && s->m->st.copy_step) {
+		s->m->st.copy_step = 0;
+		rc = dmo_meta_write_state(s->m);
+	}
 	sb->copy_id = copy_id;
-	rc = dmo_meta_write_super(s->m);
+	if (!rc)
+		rc = dmo_meta_write_super(s->m);
 	if (!rc) {
 		spin_lock(&s->lock);
 		s->inconsistent = on;
@@ -86,6 +151,19 @@ int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto)
 	return rc;
 }
 
+int dmo_secondary_copy_all(struct dmo_secondary *s, char *why)
+{
+	struct dmo_cut restored;
+	int rc = dmo_sec_set_inconsistent(s, true, 0, false);
+
+	if (rc)
+		return dmo_sec_meta_error(s, why);
+	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
+	s->ops->event(s->owner, DMO_EVENT_INCONSISTENT, restored, -1,
+		      "a data device is another one than it was: all is to be copied");
+	return 0;
+}
+
 void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 {
 	struct dmo_cut restored;
@@ -108,6 +186,7 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
 	s->ops->event(s->owner, DMO_EVENT_ERROR, restored, -1, why);
 	s->ops->event(s->owner, DMO_EVENT_INCONSISTENT, restored, -1, why);
+	dmo_sec_tell(s, false);
 }
 
 void dmo_sec_said_committed(struct dmo_secondary *s, struct dmo_cut tag)
@@ -230,9 +309,11 @@ struct dmo_secondary *dmo_secondary_create(struct dmo_meta *m, const struct dmo_
 	s->owner = owner;
 	s->budget = budget;
 	spin_lock_init(&s->lock);
+	mutex_init(&s->tell);
 	init_waitqueue_head(&s->wait);
 	INIT_DELAYED_WORK(&s->restore_work, dmo_restore_work);
 	s->inconsistent = m->sb.flags & DMO_SBF_INCONSISTENT;
+	s->block_since = jiffies;
 	rc = init_parts(s);
 	if (rc) {
 		dmo_refuse(why, 0, "no memory for a secondary");
@@ -282,16 +363,20 @@ void dmo_secondary_gate(struct dmo_secondary *s, bool closed)
 	bool open;
 
 	spin_lock(&s->lock);
-	if (closed)
-		s->gates++;
-	else if (!WARN_ON_ONCE(!s->gates))
+	if (closed && !s->gates++)
+		s->gate_since = jiffies;
+	else if (!closed && !WARN_ON_ONCE(!s->gates))
 		s->gates--;
 	open = !s->gates;
 	spin_unlock(&s->lock);
-	if (closed)
-		dmo_restore_wait_idle(s);
-	else if (open)
+	dmo_sec_tell(s, false);
+	if (open)
 		dmo_restore_kick(s, true);
+}
+
+void dmo_secondary_wait_idle(struct dmo_secondary *s)
+{
+	dmo_restore_wait_idle(s);
 }
 
 /* -- link ---------------------------------------------------------------- */
@@ -304,6 +389,9 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h)
 	if (dmo_sec_needs_copy(s)) {
 		h->flags |= DMO_SBF_INCONSISTENT;
 		h->copy_id = s->m->sb.copy_id;
+		h->copy_step = s->m->st.copy_step;
+		if (h->copy_step)
+			h->features |= DMO_WIREF_COPY_STEP;
 	}
 	mutex_unlock(&s->m->lock);
 	dmo_journal_cuts(&s->j, &h->complete, &h->committed, &h->restored);
@@ -380,6 +468,10 @@ int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer,
 	mutex_unlock(&s->j.append);
 	if (rc)
 		return rc;
+	spin_lock(&s->lock);
+	s->peer_listens = peer->flags & DMO_HELLOF_CONDITION;
+	spin_unlock(&s->lock);
+	dmo_sec_tell(s, true);
 	/* restored since the own HELLO was made: nobody else would say so */
 	dmo_journal_cuts(&s->j, NULL, NULL, &restored);
 	if (!dmo_cut_is_zero(restored))
@@ -521,6 +613,7 @@ void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 	memset(st, 0, sizeof(*st));
 	dmo_journal_status(&s->j, st);
 	st->mem_used = atomic64_read(&s->mem_used);
+	st->chunk_max = dmo_journal_chunk_max(&s->j);
 	spin_lock(&s->lock);
 	st->inconsistent = s->inconsistent;
 	st->direct = s->direct_ready && needs_copy;
@@ -534,6 +627,7 @@ void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 	spin_unlock(&s->lock);
 	if (dmo_meta_failed(s->m)) {
 		st->block = DMO_BLOCK_META_ERROR;
+		st->block_since = s->m->failed_since;
 		strscpy(st->why, s->m->why, sizeof(st->why));
 	}
 }

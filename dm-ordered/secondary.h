@@ -53,6 +53,13 @@ void dmo_secondary_stop(struct dmo_secondary *s);
  * resume (false). Sleeps. Counts: one gate per suspended volume.
  */
 void dmo_secondary_gate(struct dmo_secondary *s, bool closed);
+/** dmo_secondary_wait_idle - wait until no restore is in hand; with a gate closed none begins */
+void dmo_secondary_wait_idle(struct dmo_secondary *s);
+
+/** dmo_secondary_copy_all - a data device isn't the one that it was: INCONSISTENT, durably, and a
+ * copy is needed. Before dmo_secondary_start(). Context: sleeps. Return: 0, or -EIO with @why
+ */
+int dmo_secondary_copy_all(struct dmo_secondary *s, char *why);
 
 /** dmo_secondary_hello - fill role-specific fields of @h (flags, copy_id,
  * complete, committed, restored, chunk_max)
@@ -97,6 +104,7 @@ struct dmo_sec_status {
 	unsigned long block_since;	/* jiffies */
 	bool inconsistent;
 	bool direct;		/* a direct copy is under way on this link */
+	u64 chunk_max;
 	char why[DMO_REASON_LEN];
 };
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st);

@@ -9,6 +9,7 @@
  *
  * Locks, outermost first:
  *   j.append (mutex)   the receive thread for the whole of a frame; link_up, finish
+ *   tell (mutex)       what the peer was told of the condition: so that it hears the newest last
  *   m->lock (mutex)    superblock and state block, the tail
  *   lock (spinlock)    marked fields below; j.lock, the writers' locks: no order
  *			among them, none is taken inside another
@@ -54,8 +55,14 @@ struct dmo_secondary {
 	 */
 	struct dmo_cut copy_end;
 	bool direct_ready;		/* direct mode begun on this link */
+	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
+	bool peer_listens;		/* it takes CONDITION */
+	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */
 	unsigned long block_since;	/* jiffies, of failing, damaged or full */
 	char why[DMO_REASON_LEN];	/* of failing or damaged */
+
+	struct mutex tell;		/* see above */
+	u32 told;			/* enum dmo_condition, under @tell */
 
 	/* restore worker */
 	struct dmo_writer restore;
@@ -77,6 +84,14 @@ enum sec_event {
 };
 
 /* -- secondary.c: */
+
+/*
+ * The peer hears what this side suffers from, if that is another thing than it was told last, or if it
+ * was told nothing yet (@anew). Context: as @ops; none of the locks below @tell held.
+ */
+void dmo_sec_tell(struct dmo_secondary *s, bool anew);
+/* The ring has been written to, or freed: is it nearly full now, or no longer? */
+void dmo_sec_journal_moved(struct dmo_secondary *s);
 
 /* The metadata device has failed: text to @why, event once. Return: -EIO. */
 int dmo_sec_meta_error(struct dmo_secondary *s, char *why);

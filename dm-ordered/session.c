@@ -11,22 +11,51 @@
 
 DEFINE_MUTEX(dmo_sessions_lock);
 LIST_HEAD(dmo_sessions);
-static DECLARE_WAIT_QUEUE_HEAD(commands_wait);	/* session->commands became 0 */
+static DECLARE_WAIT_QUEUE_HEAD(commands_wait);	/* session->commands became 0; @sessions_gone changed */
+static unsigned int sessions_gone;		/* dmo_sessions_lock */
+
+#define STATUS_PATIENCE	(HZ / 5)
 
 /*
  * Under session->lock nothing may wait for writeback: a resume needs it while its device is
  * still suspended.
  */
-static void lock_session(struct dmo_session *s)
+static void locked(struct dmo_session *s, const char *what)
+{
+	s->noio = memalloc_noio_save();
+	WRITE_ONCE(s->busy_since, jiffies);
+	WRITE_ONCE(s->busy, what);
+}
+
+/* @what is done under the lock, in words for whoever does not get it: a constant */
+static void lock_session(struct dmo_session *s, const char *what)
 {
 	mutex_lock(&s->lock);
-	s->noio = memalloc_noio_save();
+	locked(s, what);
+}
+
+/*
+ * For looking only. Whoever holds the lock may wait for a disk that hangs, or for the peer. Return: false if
+ * it can't be had soon.
+ */
+static bool lock_session_soon(struct dmo_session *s)
+{
+	unsigned long end = jiffies + STATUS_PATIENCE;
+
+	while (!mutex_trylock(&s->lock)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_idle(1);
+	}
+	locked(s, "being looked at");
+	return true;
 }
 
 static void unlock_session(struct dmo_session *s)
 {
 	unsigned int noio = s->noio;
 
+	WRITE_ONCE(s->busy, NULL);
 	mutex_unlock(&s->lock);
 	memalloc_noio_restore(noio);
 }
@@ -111,7 +140,14 @@ static int link_hello(void *owner, struct dmo_link *l, const struct dmo_hello *p
 	struct dmo_session *s = owner;
 
 	s->rel = dmo_hello_judge(s->own, peer, why);
-	return s->rel == DMO_REL_REFUSE ? -EPROTO : 0;
+	if (s->rel != DMO_REL_REFUSE)
+		return 0;
+	/* two of one role may stand in the midst of a switchover: that passes */
+	if (memcmp(s->own->uuid, peer->uuid, DMO_UUID_LEN))
+		WRITE_ONCE(s->refused, DMO_F_REFUSED | DMO_F_STRANGER);
+	else if (s->own->role != peer->role)
+		WRITE_ONCE(s->refused, DMO_F_REFUSED);
+	return -EPROTO;
 }
 
 static void link_up(void *owner, struct dmo_link *l)
@@ -206,7 +242,7 @@ static void link_work(struct work_struct *work)
 {
 	struct dmo_session *s = container_of(work, struct dmo_session, link_work);
 
-	lock_session(s);
+	lock_session(s, "ending a link");
 	/* a newer link may have come in between: only one that has ended is stopped */
 	if (s->link && dmo_link_ended(s->link))
 		stop_link(s, NULL);
@@ -256,7 +292,7 @@ static int check_ready(struct dmo_session *s, char *why)
 			 s->vols[i].id, s->nr_active, s->meta->sb.nr_volumes);
 		return -EBUSY;
 	}
-	if (s->meta->failed) {
+	if (dmo_meta_failed(s->meta)) {
 		snprintf(why, DMO_REASON_LEN, "metadata device %s failed: %.180s", s->name,
 			 s->meta->why);
 		return -EIO;
@@ -276,6 +312,11 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 			DMO_REASON_LEN);
 		return -EPERM;
 	}
+	if (s->no_link) {
+		strscpy(why, "disconnected by command: orderedctl connect or listen makes links again",
+			DMO_REASON_LEN);
+		return -ECANCELED;
+	}
 	r = check_ready(s, why);
 	if (r)
 		return r;
@@ -288,6 +329,7 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 	sock = dmo_link_check_fd(fd, why);
 	if (IS_ERR(sock))
 		return PTR_ERR(sock);
+	WRITE_ONCE(s->refused, 0);
 	fill_hello(s, s->own);
 	down_write(&s->link_sem);
 	l = dmo_link_start(sock, s->own, &link_ops, s,
@@ -305,25 +347,33 @@ int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char 
 {
 	int r;
 
-	lock_session(s);
+	lock_session(s, "making a link");
 	r = attach_link(s, fd, timeout_ms, why);
 	unlock_session(s);
 	return r;
 }
 
-int dmo_session_detach_link(struct dmo_session *s, char *why)
+int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
 {
 	int r = 0;
 
-	lock_session(s);
+	lock_session(s, "ending a link");
 	if (s->link) {
 		end_link(s, "disconnected by command");
-	} else {
+	} else if (more || s->no_link) {
 		strscpy(why, "the session has no link", DMO_REASON_LEN);
 		r = -ENOTCONN;
 	}
+	s->no_link |= !more;
 	unlock_session(s);
 	return r;
+}
+
+void dmo_session_want_link(struct dmo_session *s)
+{
+	lock_session(s, "making a link");
+	s->no_link = false;
+	unlock_session(s);
 }
 
 /* ---- life of sessions and volumes ---- */
@@ -334,9 +384,30 @@ struct dmo_session *dmo_session_find(dev_t dev)
 
 	lockdep_assert_held(&dmo_sessions_lock);
 	list_for_each_entry(s, &dmo_sessions, node)
-		if (s->meta_dev == dev)
+		if (s->meta_dev == dev && !s->dying)
 			return s;
 	return NULL;
+}
+
+/* One that is being removed has its metadata device still: until that is over, nobody else may. */
+static void wait_for_dying(dev_t dev)
+{
+	struct dmo_session *s;
+	unsigned int gone;
+	bool there;
+
+	lockdep_assert_held(&dmo_sessions_lock);
+	do {
+		there = false;
+		list_for_each_entry(s, &dmo_sessions, node)
+			there |= s->meta_dev == dev && s->dying;
+		if (there) {
+			gone = sessions_gone;
+			mutex_unlock(&dmo_sessions_lock);
+			wait_event(commands_wait, READ_ONCE(sessions_gone) != gone);
+			mutex_lock(&dmo_sessions_lock);
+		}
+	} while (there);
 }
 
 /* One kernel may hold both ends of a session, but no role of it twice. */
@@ -359,11 +430,13 @@ static int check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *w
 
 struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 {
-	struct dmo_session *s = dmo_session_find(meta->bd_dev);
+	struct dmo_session *s;
 	struct dmo_meta *m;
 	u32 i;
 	int r;
 
+	wait_for_dying(meta->bd_dev);
+	s = dmo_session_find(meta->bd_dev);
 	if (s) {
 		s->refs++;
 		return s;
@@ -412,32 +485,42 @@ void dmo_session_hold(struct dmo_session *s)
 void dmo_session_release(struct dmo_session *s)
 {
 	lockdep_assert_held(&dmo_sessions_lock);
-	if (!--s->commands)
+	WRITE_ONCE(s->commands, s->commands - 1);
+	if (!s->commands)
 		wake_up_all(&commands_wait);
 }
 
 void dmo_session_put(struct dmo_session *s)
 {
-	lockdep_assert_held(&dmo_sessions_lock);
-	/* the tables hold the devices, so the last one must not go while a command is in hand */
-	while (s->refs == 1 && s->commands) {
-		mutex_unlock(&dmo_sessions_lock);
-		wait_event(commands_wait, !READ_ONCE(s->commands));
-		mutex_lock(&dmo_sessions_lock);
-	}
-	if (--s->refs)
+	bool last;
+
+	mutex_lock(&dmo_sessions_lock);
+	last = !--s->refs;
+	/* nobody finds it any more; it stays in the list for wait_for_dying() */
+	s->dying = last;
+	mutex_unlock(&dmo_sessions_lock);
+	if (!last)
 		return;
-	list_del(&s->node);
-	lock_session(s);
+	wait_event(commands_wait, !READ_ONCE(s->commands));
+	/* without dmo_sessions_lock: the disks of this one may hang, and the others go on */
+	lock_session(s, "being removed");
 	end_link(s, "the session was removed");
 	unlock_session(s);
 	cancel_work_sync(&s->link_work);
+	/* before the mark of a clean stop, which says that it holds */
+	if (s->pri || s->sec)
+		dmo_witness_store(s->meta);
 	if (s->pri)
 		dmo_primary_free(s->pri);
 	if (s->sec) {
 		dmo_secondary_stop(s->sec);
 		dmo_secondary_free(s->sec);
 	}
+	mutex_lock(&dmo_sessions_lock);
+	list_del(&s->node);
+	WRITE_ONCE(sessions_gone, sessions_gone + 1);
+	wake_up_all(&commands_wait);
+	mutex_unlock(&dmo_sessions_lock);
 	dmo_meta_free(s->meta);
 	kfree(s->own);
 	kfree(s);
@@ -496,7 +579,8 @@ static int find_volume(struct dmo_session *s, u32 id)
 }
 
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
-			      struct block_device *data, u64 sectors, char *why)
+			      struct block_device *data, const char *ident, u64 sectors,
+			      char *why)
 {
 	int index = find_volume(s, id), r;
 	struct dmo_volume_info *info;
@@ -544,6 +628,7 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 	if (r)
 		return r;
 	v->data = data;
+	strscpy(v->ident, ident, sizeof(v->ident));
 	WRITE_ONCE(v->md, md);
 	v->tables++;
 	return index;
@@ -552,21 +637,38 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 void dmo_session_detach_volume(struct dmo_session *s, u32 index)
 {
 	struct dmo_svol *v = &s->vols[index];
+	bool last, known;
 	char why[64];
 
-	lockdep_assert_held(&dmo_sessions_lock);
-	if (--v->tables)
-		return;
-	snprintf(why, sizeof(why), "volume %u was removed", v->id);
-	lock_session(s);
-	end_link(s, why);
-	if (s->sec)
-		dmo_secondary_stop(s->sec);
-	if (v->gated && s->sec)
-		dmo_secondary_gate(s->sec, false);
-	v->gated = false;
-	WRITE_ONCE(v->md, NULL);
-	v->data = NULL;
+	mutex_lock(&dmo_sessions_lock);
+	/* of the last table; no other dm device can have this volume meanwhile */
+	last = v->tables == 1;
+	known = v->known;
+	mutex_unlock(&dmo_sessions_lock);
+	if (last) {
+		lock_session(s, "removing a volume");
+		snprintf(why, sizeof(why), "volume %u was removed", v->id);
+		end_link(s, why);
+		if (s->sec)
+			dmo_secondary_stop(s->sec);
+		unlock_session(s);
+	}
+	/* not before: a copy that begins now would withdraw it. Without the lock: it waits for the disk */
+	if (last && known)
+		dmo_witness_renew(s->meta, index, v->data);
+	lock_session(s, "removing a volume");
+	if (last) {
+		if (v->gated && s->sec)
+			dmo_secondary_gate(s->sec, false);
+		v->gated = false;
+	}
+	mutex_lock(&dmo_sessions_lock);
+	if (!--v->tables) {
+		v->known = false;
+		WRITE_ONCE(v->md, NULL);
+		v->data = NULL;
+	}
+	mutex_unlock(&dmo_sessions_lock);
 	unlock_session(s);
 }
 
@@ -591,13 +693,66 @@ static int make_engine(struct dmo_session *s, char *why)
 	return 0;
 }
 
-int dmo_session_activate(struct dmo_session *s, u32 index, char *why)
+/*
+ * The engine is there, nothing was written to the data device yet. @other: it isn't the one that it was,
+ * and the operator wants it all the same: it is to be copied, durably, before that is forgotten.
+ */
+static int know_device(struct dmo_session *s, u32 index, bool other, char *why)
+{
+	struct dmo_svol *v = &s->vols[index];
+	int r = 0;
+
+	lockdep_assert_held(&s->lock);
+	if (v->known)
+		return 0;
+	if (other && s->pri)
+		dmo_primary_copy_all(s->pri);
+	if (other && s->sec)
+		r = dmo_secondary_copy_all(s->sec, why);
+	if (!r)
+		r = dmo_witness_adopt(s->meta, index, v->ident, other, s->pri);
+	if (r && dmo_meta_failed(s->meta))
+		strscpy(why, s->meta->why, DMO_REASON_LEN);
+	v->known = !r;
+	return r;
+}
+
+/* Is the data device the one that it was? @accept as dmo_session_activate(); @other: it isn't. */
+static int check_data(struct dmo_session *s, u32 index, bool accept, bool *other, char *why)
 {
 	struct dmo_svol *v = &s->vols[index];
 	int r;
 
-	lock_session(s);
+	*other = false;
+	if (v->known)
+		return 0;
+	r = dmo_witness_check(s->meta, index, v->data, v->ident, why);
+	if (!accept)
+		return r;
+	if (!r)
+		DMINFO("%s: volume %u: accept_data_device: nothing differs, nothing is copied for it",
+		       s->name, v->id);
+	if (r != -ESTALE)
+		return r;
+	DMWARN("%s: accepted, and to be copied: %s", s->name, why);
+	*other = true;
+	return 0;
+}
+
+int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *why)
+{
+	struct dmo_svol *v = &s->vols[index];
+	bool other;
+	int r;
+
+	/* without the lock: it reads; the volume's dm device is suspended, and nobody else's */
+	r = check_data(s, index, accept, &other, why);
+	if (r)
+		return r;
+	lock_session(s, "activating a volume");
 	r = make_engine(s, why);
+	if (!r)
+		r = know_device(s, index, other, why);
 	if (r)
 		goto out;
 	if (!v->active) {
@@ -617,7 +772,7 @@ void dmo_session_resume(struct dmo_session *s, u32 index)
 	struct dmo_svol *v = &s->vols[index];
 	bool all;
 
-	lock_session(s);
+	lock_session(s, "resuming a volume");
 	all = s->nr_active == s->meta->sb.nr_volumes;
 	if (s->pri && all)
 		dmo_primary_set_active(s->pri, true);
@@ -634,13 +789,25 @@ void dmo_session_resume(struct dmo_session *s, u32 index)
 void dmo_session_presuspend(struct dmo_session *s, u32 index)
 {
 	struct dmo_svol *v = &s->vols[index];
+	struct dmo_secondary *sec;
 
-	lock_session(s);
-	if (s->sec && !v->gated) {
-		dmo_secondary_gate(s->sec, true);
+	lock_session(s, "suspending a volume");
+	sec = s->sec;
+	if (sec && !v->gated) {
+		dmo_secondary_gate(sec, true);
 		v->gated = true;
 	}
 	unlock_session(s);
+	/*
+	 * Without the lock: the disk may hang. No promotion takes the engine away meanwhile, since a
+	 * volume is gated.
+	 */
+	if (!sec)
+		return;
+	dmo_secondary_wait_idle(sec);
+	/* a backup reads the data device now: not what was read from it before and has changed since */
+	invalidate_bdev(v->data);
+	invalidate_bdev(dm_disk(v->md)->part0);
 }
 
 /* postsuspend: no I/O of ours to this volume's data device from here on */
@@ -650,7 +817,7 @@ void dmo_session_deactivate(struct dmo_session *s, u32 index)
 	struct dmo_sec_status *st;
 
 	st = kmalloc(sizeof(*st), GFP_NOIO);
-	lock_session(s);
+	lock_session(s, "suspending a volume");
 	if (v->active) {
 		WRITE_ONCE(v->active, false);
 		if (s->nr_active-- == s->meta->sb.nr_volumes)
@@ -674,7 +841,7 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 {
 	int r = 0;
 
-	lock_session(s);
+	lock_session(s, "switching");
 	if (s->pri) {
 		*cut = dmo_primary_switch(s->pri);
 	} else {
@@ -695,11 +862,11 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	int r;
 
 	if (budget_mib) {
-		r = dmo_store_unit(sb->volumes, sb->nr_volumes, (u64)budget_mib << 20, why);
+		r = dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)budget_mib << 20, why);
 		if (r < 0)
 			return r;
 	}
-	lock_session(s);
+	lock_session(s, "setting parameters");
 	mutex_lock(&m->lock);
 	old[0] = sb->cycle_ms;
 	old[1] = sb->budget_mib;
@@ -722,6 +889,21 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 		dmo_primary_set(s->pri, sb->cycle_ms, (u64)sb->budget_mib << 20);
 	unlock_session(s);
 	return r;
+}
+
+static int check_gates(struct dmo_session *s, char *why)
+{
+	u32 i;
+
+	lockdep_assert_held(&s->lock);
+	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
+		if (!s->vols[i].gated)
+			continue;
+		snprintf(why, DMO_REASON_LEN, "volume %u is being suspended: resume it first",
+			 s->vols[i].id);
+		return -EBUSY;
+	}
+	return 0;
 }
 
 static int check_closed(struct dmo_session *s, char *why)
@@ -792,6 +974,8 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	}
 	r = check_ready(s, why);
 	if (!r)
+		r = check_gates(s, why);
+	if (!r)
 		r = check_closed(s, why);
 	/* a copy under way is not to lose its link over what will be refused */
 	if (!r)
@@ -831,7 +1015,7 @@ int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, 
 	mutex_unlock(&dmo_sessions_lock);
 	if (r)
 		return r;
-	lock_session(s);
+	lock_session(s, "promoting");
 	r = promote(s, force, cut, why);
 	unlock_session(s);
 	mutex_lock(&dmo_sessions_lock);
@@ -849,6 +1033,8 @@ static void primary_status(struct dmo_session *s, struct dmo_session_status *st)
 		st->flags |= DMO_F_COPY_PENDING;
 	if (st->pri.peer_inconsistent)
 		st->flags |= DMO_F_PEER_INCONSISTENT;
+	if (st->pri.no_copy)
+		st->flags |= DMO_F_NO_COPY;
 	if (st->link.state == DMO_LINK_UP)
 		st->state = st->pri.copying ? DMO_STATE_COPYING : DMO_STATE_REPLICATING;
 	st->block = st->pri.block;
@@ -882,12 +1068,34 @@ static bool all_have_tables(struct dmo_session *s)
 	return true;
 }
 
+/* Somebody holds the lock for long: what, and since when. */
+static void busy_status(struct dmo_session *s, struct dmo_session_status *st)
+{
+	struct dmo_super *sb = &s->meta->sb;
+	const char *what = READ_ONCE(s->busy);
+
+	st->role = READ_ONCE(s->role);
+	st->state = DMO_STATE_BUSY;
+	st->block = DMO_BLOCK_BUSY;
+	st->block_ms = jiffies_to_msecs(jiffies - READ_ONCE(s->busy_since));
+	st->cycle_ms = READ_ONCE(sb->cycle_ms);
+	st->budget_mib = READ_ONCE(sb->budget_mib);
+	st->timeout_ms = READ_ONCE(sb->link_timeout_ms);
+	st->generation = READ_ONCE(sb->gen_current);
+	st->link.since = READ_ONCE(s->link_since);
+	snprintf(st->why, sizeof(st->why), "%s, which waits for a disk or for the peer",
+		 what ?: "busy");
+}
+
 void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 {
 	struct dmo_super *sb = &s->meta->sb;
 
 	memset(st, 0, sizeof(*st));
-	lock_session(s);
+	if (!lock_session_soon(s)) {
+		busy_status(s, st);
+		return;
+	}
 	st->role = s->role;
 	st->state = DMO_STATE_DISCONNECTED;
 	st->flags = (sb->flags & DMO_SBF_PLAIN ? DMO_F_PLAIN : 0) |
@@ -902,14 +1110,19 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	down_read(&s->link_sem);
 	if (s->link)
 		dmo_link_info(s->link, &st->link);
+	if (s->no_link)
+		st->flags |= DMO_F_NO_LINK;
+	if (st->link.state == DMO_LINK_NONE)
+		st->flags |= READ_ONCE(s->refused);
 	if (s->pri)
 		primary_status(s, st);
 	else if (s->sec)
 		secondary_status(s, st);
 	up_read(&s->link_sem);
-	if (s->meta->failed) {
+	if (dmo_meta_failed(s->meta)) {
 		st->state = DMO_STATE_FAILED;
 		st->block = DMO_BLOCK_META_ERROR;
+		st->block_ms = jiffies_to_msecs(jiffies - s->meta->failed_since);
 	} else if (s->nr_active != sb->nr_volumes) {
 		st->state = DMO_STATE_INACTIVE;
 		st->block = all_have_tables(s) ? DMO_BLOCK_SUSPENDED : DMO_BLOCK_INACTIVE;
@@ -921,7 +1134,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	if (!st->block)
 		st->block_ms = 0;
 	spin_lock(&s->why_lock);
-	strscpy(st->why, s->meta->failed ? s->meta->why : s->why, sizeof(st->why));
+	strscpy(st->why, dmo_meta_failed(s->meta) ? s->meta->why : s->why, sizeof(st->why));
 	spin_unlock(&s->why_lock);
 	unlock_session(s);
 }

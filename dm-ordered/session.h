@@ -5,8 +5,11 @@
  * device share it; it lives as long as there is such a table.
  *
  * Locks, outermost first:
- *   dmo_sessions_lock	list of sessions, table counts, what devices are in use
- *   session->lock	role, engines, activation of volumes, attach and detach of the link
+ *   session->lock	role, engines, activation of volumes, attach and detach of the link. Its holder may
+ *			wait for a disk or a thread; so who only looks does not wait for it
+ *			(dmo_session_status()), and nobody takes it who holds what other sessions need
+ *   dmo_sessions_lock	list of sessions, table counts, what devices are in use. Short, but that
+ *			dmo_session_get() reads a metadata device under it
  *   session->link_sem	read: use session->link; write: change it
  *   the engines' own locks, meta->lock
  * Link threads, restore and cycle threads take link_sem for reading only. None of them
@@ -20,6 +23,7 @@
 #include <linux/rwsem.h>
 #include "primary.h"
 #include "secondary.h"
+#include "witness.h"
 
 /**
  * struct dmo_svol - a listed volume as the session knows it
@@ -32,6 +36,8 @@ struct dmo_svol {
 	struct block_device *data;	/* either is enough to use them */
 	bool active;			/* session->lock */
 	bool gated;			/* session->lock */
+	bool known;			/* @data was looked at; by its table's preresume, cleared in detach */
+	char ident[DMO_IDENT_LEN];	/* of @data, as @data */
 };
 
 struct dmo_session {
@@ -39,11 +45,14 @@ struct dmo_session {
 	int refs;			/* dmo_sessions_lock: tables */
 	int commands;			/* dmo_sessions_lock: in hand */
 	bool promoting;			/* dmo_sessions_lock: about to be primary */
+	bool dying;			/* dmo_sessions_lock: being removed, not to be found */
 	struct dmo_meta *meta;
 	dev_t meta_dev;
 	char name[32];			/* kernel name of the metadata device */
 	struct mutex lock;
 	unsigned int noio;		/* of the holder of @lock */
+	const char *busy;		/* what the holder does; read without it */
+	unsigned long busy_since;	/* jiffies; the same */
 	u32 role;			/* session->lock; a table samples it at preresume */
 	u32 nr_active;			/* session->lock */
 	unsigned long inactive_since;	/* jiffies: when not all were active any more */
@@ -55,6 +64,8 @@ struct dmo_session {
 	struct dmo_hello *own;		/* HELLO in use, under session->lock */
 	struct work_struct link_work;	/* stops a link that has ended */
 	unsigned long link_since;	/* jiffies: link state changed */
+	bool no_link;			/* session->lock: disconnected by command, until a link is wanted again */
+	u32 refused;			/* DMO_F_REFUSED, DMO_F_STRANGER: how the last HELLO was judged */
 	spinlock_t why_lock;		/* guards @why */
 	char why[DMO_REASON_LEN];	/* last error, refusal or end of a link */
 	struct dmo_svol vols[];
@@ -67,9 +78,7 @@ extern struct list_head dmo_sessions;
  * Return: session with a reference, ERR_PTR with @why
  */
 struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
-/** dmo_session_put - Holds: dmo_sessions_lock. The last one stops and frees;
- * it waits for commands in hand, dropping the lock meanwhile.
- */
+/** dmo_session_put - the last one stops and frees; it waits for commands in hand. Holds no lock, sleeps. */
 void dmo_session_put(struct dmo_session *s);
 /** dmo_session_find - by device number of the metadata device. Holds: dmo_sessions_lock. */
 struct dmo_session *dmo_session_find(dev_t dev);
@@ -82,18 +91,33 @@ void dmo_session_release(struct dmo_session *s);
  * Return: index, or negative with @why
  */
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
-			      struct block_device *data, u64 sectors, char *why);
+			      struct block_device *data, const char *ident, u64 sectors,
+			      char *why);
+/**
+ * dmo_session_detach_volume - a table of a volume goes
+ * With the last one the link ends, and what the data device holds is taken down (dmo_witness_renew()).
+ * Context: sleeps, reads; takes session->lock and dmo_sessions_lock.
+ */
 void dmo_session_detach_volume(struct dmo_session *s, u32 index);
 
-/** dmo_session_activate - preresume; Return: role, or negative with @why. Sleeps. */
-int dmo_session_activate(struct dmo_session *s, u32 index, char *why);
+/** dmo_session_activate - preresume
+ * @accept: the data device may be another one than it was, or have been written to: all is
+ *	then copied
+ * Return: role, or negative with @why. Sleeps.
+ */
+int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *why);
 void dmo_session_resume(struct dmo_session *s, u32 index);
 void dmo_session_presuspend(struct dmo_session *s, u32 index);
 void dmo_session_deactivate(struct dmo_session *s, u32 index);
 
 /* Commands; all take session->lock themselves and sleep; @why for the refusal */
 int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why);
-int dmo_session_detach_link(struct dmo_session *s, char *why);
+/** dmo_session_detach_link - the link goes
+ * @more: others may be made; else none is until dmo_session_want_link()
+ */
+int dmo_session_detach_link(struct dmo_session *s, bool more, char *why);
+/** dmo_session_want_link - links may be made again */
+void dmo_session_want_link(struct dmo_session *s);
 int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why);
 /** dmo_session_set - 0 leaves a parameter as it is; ranges were checked */
 int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms,
@@ -111,6 +135,7 @@ struct dmo_session_status {
 	u64 block_ms;
 	char why[DMO_REASON_LEN];
 };
+/** dmo_session_status - what the session does now; DMO_STATE_BUSY where that can't be had within 0.2 s */
 void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st);
 
 #endif /* DMO_SESSION_H */

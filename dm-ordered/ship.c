@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The send thread's work on a primary (seed 0 Fig. 6, 13, 19, 20): slots of the
- * older chunk, then its references read from the disk, then LAST; or, in
- * direct mode, references of the active chunk.
+ * The send thread's work on a primary (seed 0 Fig. 6, 13, 19, 20): the older chunk's
+ * zero zones, on which the rest of it lies, its slots, then its references read from the
+ * disk, then LAST; or, in direct mode, references of the active chunk.
  *
  * Slots may be taken back by a merge at any time; so a batch takes references
  * to their pages, marks them sent, and sends without any lock. Whoever wants to
@@ -16,8 +16,10 @@
  */
 #include <linux/mm.h>
 #include "primary_priv.h"
+#include "witness.h"
 
 #define READ_RETRY_MS	1000
+#define MAX_ZONES	(1u << 20)	/* a descriptor: 1 TiB */
 
 int dmo_ship_init(struct dmo_primary *p)
 {
@@ -63,6 +65,8 @@ void dmo_ship_destroy(struct dmo_primary *p)
 
 static void rewind_walk(struct dmo_ship *sh)
 {
+	sh->zone_vol = 0;
+	sh->zone = 0;
 	sh->stripe = 0;
 	sh->vol = 0;
 	sh->block = 0;
@@ -80,7 +84,6 @@ void dmo_ship_reset(struct dmo_primary *p)
 {
 	rewind_walk(&p->ship);
 	reset_totals(&p->ship);
-	p->ship.sync_sent = 0;
 	p->syncing = false;
 	p->win[0]->nr = 0;
 	p->win[1]->nr = 0;
@@ -122,13 +125,14 @@ static void batch_begin(struct dmo_ship *sh)
 	sh->data_blocks = 0;
 }
 
-static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block)
+static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block, u32 count)
 {
 	struct dmo_desc *d = sh->nr ? &sh->desc[sh->nr - 1] : NULL;
 
 	if (d && d->type == DMO_DESC_ZERO && le32_to_cpu(d->volume) == vol &&
-	    le64_to_cpu(d->block) + le32_to_cpu(d->count) == block) {
-		le32_add_cpu(&d->count, 1);
+	    le64_to_cpu(d->block) + le32_to_cpu(d->count) == block &&
+	    le32_to_cpu(d->count) <= MAX_ZONES * DMO_ZONE_BLOCKS - count) {
+		le32_add_cpu(&d->count, count);
 		return;
 	}
 	d = &sh->desc[sh->nr];
@@ -137,7 +141,7 @@ static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block)
 	d->type = DMO_DESC_ZERO;
 	d->mask = DMO_FULL_MASK;
 	d->block = cpu_to_le64(block);
-	d->count = cpu_to_le32(1);
+	d->count = cpu_to_le32(count);
 	sh->page[sh->nr++] = NULL;
 }
 
@@ -173,6 +177,7 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 	u32 len = sh->nr * sizeof(*sh->desc);
 	int r;
 
+	dmo_witness_note(p->meta, le32_to_cpu(sh->desc->volume), le64_to_cpu(sh->desc->block));
 	r = dmo_link_send(l, type, (struct dmo_cut){}, 0, sh->desc, len, sh->bvec, sh->nr_bvec,
 			  sh->data_len, why);
 	if (!r && type == DMO_FRAME_DATA) {
@@ -243,13 +248,55 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 		if (s->page)
 			batch_data(sh, vol, s->block, s->page, s->mask);
 		else
-			batch_zero(sh, vol, s->block);
+			batch_zero(sh, vol, s->block, 1);
 	}
 	r = batch_send(p, l, DMO_FRAME_DATA, why);
 	for (i = 0; i < n; i++)
 		if (sh->copy[i].page)
 			put_page(sh->copy[i].page);
 	return r ?: 1;
+}
+
+/* ---- zero zones ---- */
+
+/* The next run of zero zones. Return: how many, 0: none left */
+static u32 next_zones(struct dmo_primary *p, u8 parity)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_vol *v;
+	u64 end;
+
+	for (; sh->zone_vol < p->store->nr_vols; sh->zone_vol++, sh->zone = 0) {
+		v = &p->store->vols[sh->zone_vol];
+		sh->zone = find_next_bit(v->zones[parity], v->nr_zones, sh->zone);
+		if (sh->zone >= v->nr_zones)
+			continue;
+		end = find_next_zero_bit(v->zones[parity], v->nr_zones, sh->zone);
+		return min_t(u64, end - sh->zone, MAX_ZONES);
+	}
+	return 0;
+}
+
+static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	u8 old = dmo_cycle_active(&p->store->cycle) ^ 1;
+	bool holds;
+	u32 n;
+
+	batch_begin(sh);
+	while (sh->nr < DMO_WIRE_MAX_DESC && (n = next_zones(p, old))) {
+		batch_zero(sh, p->store->vols[sh->zone_vol].id, sh->zone * DMO_ZONE_BLOCKS,
+			   n * DMO_ZONE_BLOCKS);
+		sh->zone += n;
+	}
+	if (!sh->nr)
+		return 0;
+	/* after that, since bits of what came later may have been read */
+	spin_lock_irq(&p->lock);
+	holds = walk_holds(p);
+	spin_unlock_irq(&p->lock);
+	return holds ? batch_send(p, l, DMO_FRAME_DATA, why) ?: 1 : 1;
 }
 
 /* ---- references ---- */
@@ -346,7 +393,7 @@ static void batch_chosen(struct dmo_ship *sh, struct dmo_vol *v, u64 first, u32 
 		page = sh->own[sh->nr_own++];
 		mask = dmo_vol_block_mask(v, first + i);
 		if (mask == DMO_FULL_MASK && dmo_block_is_zero(page_address(page)))
-			batch_zero(sh, v->id, first + i);
+			batch_zero(sh, v->id, first + i, 1);
 		else
 			batch_data(sh, v->id, first + i, page, mask);
 	}
@@ -413,6 +460,7 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	cut = p->older_cut;
 	p->last_sent = true;
 	p->last_cut_sent = cut;
+	p->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
 	p->based = true;
 	p->older_since = jiffies;
 	spin_unlock_irq(&p->lock);
@@ -438,7 +486,10 @@ static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
 	e->nr = 1;
 }
 
-/* Sending a block clears its reference, a write sets it again (design section 4). */
+/*
+ * Sending a block clears its reference, a write sets it again (design section 4).
+ * Return: -ESTALE: the blocks are in a zero zone, which is sent at the end and would undo them
+ */
 static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr)
 {
 	struct dmo_store *st = p->store;
@@ -449,7 +500,7 @@ static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 
 
 	bitmap_fill(want, DMO_ZONE_BLOCKS);
 	dmo_range_lock_wait(st, &w, v->index, first, nr);
-	r = read_chosen(p, v, first, nr, want);
+	r = dmo_zone_test(v, parity, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
 	for (b = first; !r && b < first + nr; b += 1u << v->unit_shift)
 		if (dmo_ref_clear(st, v, parity, b))
 			window_add(p->win[p->filling], v->index, b >> v->unit_shift,
@@ -469,7 +520,7 @@ static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char
 	}
 	p->syncing = true;
 	p->filling ^= 1;
-	p->ship.sync_sent++;
+	p->ship.sync_sent = p->ship.sync_sent + 1 ?: 1;
 	if (end) {
 		p->direct = DMO_DIRECT_PASSED;
 		p->direct_since = jiffies;
@@ -493,6 +544,12 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 	down_read(&p->active_sem);
 	while (p->active && (n = next_run(p, parity, DMO_WIRE_MAX_DESC - sh->nr_own))) {
 		r = direct_read(p, &p->store->vols[sh->vol], parity, sh->block, n);
+		if (r == -ESTALE) {
+			dmo_store_unzero(p->store, &p->store->vols[sh->vol], parity, sh->block);
+			sh->block &= ~(u64)(DMO_ZONE_BLOCKS - 1);
+			r = 0;
+			continue;
+		}
 		if (r)
 			break;
 		sh->block += n;
@@ -539,6 +596,9 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 		return ship_direct(p, l, why);
 	if (!ship)
 		return 0;
+	r = ship_zones(p, l, why);
+	if (r)
+		return r;
 	r = ship_slots(p, l, why);
 	if (r)
 		return r;

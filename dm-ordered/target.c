@@ -9,6 +9,7 @@
  */
 #include <linux/bio.h>
 #include <linux/module.h>
+#include "ident.h"
 #include "session.h"
 #include "target.h"
 
@@ -27,6 +28,7 @@ struct dmo_target {
 	u32 role;
 	bool active;
 	bool allow_reads;
+	bool accept;		/* the data device may be another one than it was */
 };
 
 /* ---- constructor ---- */
@@ -49,8 +51,10 @@ static int parse_opts(struct dmo_target *t, struct dm_arg_set *as, char **error)
 		opt = dm_shift_arg(as);
 		if (!strcmp(opt, "allow_reads")) {
 			t->allow_reads = true;
+		} else if (!strcmp(opt, "accept_data_device")) {
+			t->accept = true;
 		} else {
-			*error = "unknown option; known: allow_reads";
+			*error = "unknown option; known: allow_reads, accept_data_device";
 			return -EINVAL;
 		}
 	}
@@ -85,32 +89,28 @@ static int get_devices(struct dm_target *ti, struct dmo_target *t, const char *d
 
 static int join_session(struct dm_target *ti, struct dmo_target *t)
 {
-	char why[DMO_REASON_LEN] = "";
+	char why[DMO_REASON_LEN] = "", ident[DMO_IDENT_LEN];
+	struct dmo_session *s;
 	int r;
 
+	dmo_ident_read(t->data->bdev, ident);
 	mutex_lock(&dmo_sessions_lock);
-	t->session = dmo_session_get(t->meta->bdev, why);
-	if (IS_ERR(t->session)) {
-		r = PTR_ERR(t->session);
-		t->session = NULL;
-		goto out;
-	}
-	r = dmo_session_attach_volume(t->session, t->id, dm_table_get_md(ti->table),
-				      t->data->bdev, ti->len, why);
-	if (r < 0) {
-		dmo_session_put(t->session);
-		t->session = NULL;
-		goto out;
-	}
-	t->index = r;
-	r = 0;
-out:
+	s = dmo_session_get(t->meta->bdev, why);
+	r = IS_ERR(s) ? PTR_ERR(s) : 0;
+	if (!r)
+		r = dmo_session_attach_volume(s, t->id, dm_table_get_md(ti->table), t->data->bdev,
+					      ident, ti->len, why);
 	mutex_unlock(&dmo_sessions_lock);
-	if (r) {
-		DMERR("%s: metadata device %s: %s", dm_device_name(dm_table_get_md(ti->table)),
-		      t->meta->name, why);
-		ti->error = "refused; the kernel log says why";
+	if (r >= 0) {
+		t->session = s;
+		t->index = r;
+		return 0;
 	}
+	if (!IS_ERR(s))
+		dmo_session_put(s);
+	DMERR("%s: metadata device %s: %s", dm_device_name(dm_table_get_md(ti->table)),
+	      t->meta->name, why);
+	ti->error = "refused; the kernel log says why";
 	return r;
 }
 
@@ -119,10 +119,8 @@ static void ordered_dtr(struct dm_target *ti)
 	struct dmo_target *t = ti->private;
 
 	if (t->session) {
-		mutex_lock(&dmo_sessions_lock);
 		dmo_session_detach_volume(t->session, t->index);
 		dmo_session_put(t->session);
-		mutex_unlock(&dmo_sessions_lock);
 	}
 	if (t->meta)
 		dm_put_device(ti, t->meta);
@@ -171,7 +169,6 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->num_flush_bios = 1;
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
-	ti->discards_supported = true;
 	ti->flush_supported = true;
 	ti->accounts_remapped_io = true;
 	ti->per_io_data_size = sizeof(struct dmo_io);
@@ -189,7 +186,7 @@ static int ordered_preresume(struct dm_target *ti)
 	char why[DMO_REASON_LEN] = "";
 	int r;
 
-	r = dmo_session_activate(t->session, t->index, why);
+	r = dmo_session_activate(t->session, t->index, t->accept, why);
 	if (r < 0) {
 		DMERR("%s: volume %u can't be activated: %s",
 		      dm_device_name(dm_table_get_md(ti->table)), t->id, why);
@@ -304,6 +301,7 @@ static const char * const state_names[] = {
 	[DMO_STATE_REPLICATING] = "replicating",
 	[DMO_STATE_COPYING] = "copying",
 	[DMO_STATE_FAILED] = "failed",
+	[DMO_STATE_BUSY] = "busy",
 };
 
 static const char * const block_names[] = {
@@ -318,6 +316,7 @@ static const char * const block_names[] = {
 	[DMO_BLOCK_JOURNAL_FULL] = "journal_full",
 	[DMO_BLOCK_META_ERROR] = "meta_error",
 	[DMO_BLOCK_RESTORE_ERROR] = "restore_error",
+	[DMO_BLOCK_BUSY] = "busy",
 };
 
 static void status_info(struct dmo_target *t, char *result, unsigned int maxlen)
@@ -330,7 +329,10 @@ static void status_info(struct dmo_target *t, char *result, unsigned int maxlen)
 		return;
 	}
 	dmo_session_status(t->session, st);
-	if (st->role == DMO_ROLE_PRIMARY)
+	if (st->state == DMO_STATE_BUSY)
+		DMEMIT("%s busy - - - - - busy %llu -",
+		       st->role == DMO_ROLE_PRIMARY ? "primary" : "secondary", st->block_ms);
+	else if (st->role == DMO_ROLE_PRIMARY)
 		DMEMIT("primary %s %llu %llu %llu %llu %llu %s %llu %s",
 		       state_names[st->state], st->pri.seq, st->pri.cut.n, st->pri.committed.n,
 		       st->pri.restored.n, st->pri.lag_ms, block_names[st->block], st->block_ms,
@@ -355,7 +357,11 @@ static void ordered_status(struct dm_target *ti, status_type_t type, unsigned in
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s %s %u", t->data->name, t->meta->name, t->id);
-		if (t->allow_reads)
+		/* said once: what is made of this line later is not to accept anything */
+		if (t->accept && !t->active)
+			DMEMIT(" %u accept_data_device%s", 1 + t->allow_reads,
+			       t->allow_reads ? " allow_reads" : "");
+		else if (t->allow_reads)
 			DMEMIT(" 1 allow_reads");
 		break;
 	case STATUSTYPE_IMA:
@@ -416,7 +422,10 @@ static void ordered_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->physical_block_size = max_t(u32, limits->physical_block_size,
 					    limits->logical_block_size);
 	limits->io_min = max_t(u32, limits->io_min, limits->physical_block_size);
-	dmo_set_discard_limits(limits, DMO_BLOCK, UINT_MAX >> SECTOR_SHIFT);
+	/* discards: the data device's limits as they are, or none; but no finer than a block */
+	if (limits->discard_granularity)
+		limits->discard_granularity = max_t(u32, limits->discard_granularity,
+						    limits->logical_block_size);
 }
 
 static struct target_type ordered_target = {

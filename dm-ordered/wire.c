@@ -87,6 +87,8 @@ const char *dmo_frame_name(u16 type)
 		return "DIRECT_READY";
 	case DMO_FRAME_SYNCED:
 		return "SYNCED";
+	case DMO_FRAME_CONDITION:
+		return "CONDITION";
 	}
 	return "unknown";
 }
@@ -130,6 +132,7 @@ static bool payload_range(u16 type, u32 *lo, u32 *hi, u32 *step)
 	case DMO_FRAME_RESTORED:
 	case DMO_FRAME_DIRECT_READY:
 	case DMO_FRAME_SYNCED:
+	case DMO_FRAME_CONDITION:
 		*lo = 0;
 		*hi = 0;
 		return true;
@@ -262,6 +265,16 @@ int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why)
 	return 0;
 }
 
+int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, char *why)
+{
+	*cond = arg & 0xff;
+	*ms = arg >> 8;
+	if (*cond <= DMO_COND_MAX)
+		return 0;
+	return dmo_refuse(why, -EPROTO, "CONDITION: condition is %u, expected at most %u: %s",
+			  *cond, DMO_COND_MAX, bad_peer);
+}
+
 static bool descs_overlap(const struct dmo_desc *a, const struct dmo_desc *b)
 {
 	u64 x = le64_to_cpu(a->block), y = le64_to_cpu(b->block);
@@ -343,6 +356,7 @@ u32 dmo_hello_encode(const struct dmo_hello *h, void *buf)
 	cut_encode(&d->restored, h->restored);
 	d->chunk_max = cpu_to_le64(h->chunk_max);
 	d->nr_volumes = cpu_to_le32(nr);
+	d->copy_step = cpu_to_le32(h->copy_step);
 	for (i = 0; i < nr; i++) {
 		d->volumes[i].id = cpu_to_le32(h->volumes[i].id);
 		d->volumes[i].lbs = cpu_to_le32(h->volumes[i].lbs);
@@ -423,10 +437,12 @@ int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 	h->restored = cut_decode(&d->restored);
 	h->chunk_max = le64_to_cpu(d->chunk_max);
 	h->nr_volumes = le32_to_cpu(d->nr_volumes);
+	h->copy_step = le32_to_cpu(d->copy_step);
 
-	if (d->reserved)
-		return dmo_refuse(why, -EPROTO, "HELLO: reserved is 0x%x, expected 0: %s",
-				  le32_to_cpu(d->reserved), bad_peer);
+	if (h->copy_step && !(h->features & DMO_WIREF_COPY_STEP))
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: step of the copy is %u, but the features 0x%x don't have it: %s",
+				  h->copy_step, h->features, bad_peer);
 	if (h->version_min > h->version_max)
 		return dmo_refuse(why, -EPROTO,
 				  "HELLO: versions are %u to %u, expected the smaller first: %s",

@@ -22,7 +22,10 @@
  *   P->S DIRECT_BEGIN(copy id)   S->P DIRECT_READY once early data is dropped and
  *                                     INCONSISTENT is durable
  *   P->S DIRECT*                 straight to the data devices
- *   P->S SYNC(n)                 S->P SYNCED(n): all DIRECT before it is durable
+ *   P->S SYNC(n)                 S->P SYNCED(n): all DIRECT before it is durable, and so is
+ *                                     that the copy has come to step n
+ *   S->P CONDITION               what the secondary suffers from, as the link comes up and as
+ *                                that changes; only to a primary with DMO_HELLOF_CONDITION
  *   both: PING every third of the time-out when nothing else was sent. A side
  *   that received nothing for the time-out ends the link.
  *   either: FAIL(text): the sender can't go on and closes.
@@ -34,12 +37,16 @@
 
 #define DMO_WIRE_MAGIC		0x574f4d44u	/* "DMOW" */
 #define DMO_WIRE_VERSION	1
-#define DMO_WIRE_FEATURES_KNOWN	0u	/* of struct dmo_wire_hello */
+/* of struct dmo_wire_hello */
+#define DMO_WIREF_COPY_STEP	(1u << 0)	/* copy_step says how far the copy has come */
+#define DMO_WIRE_FEATURES_KNOWN	DMO_WIREF_COPY_STEP
 #define DMO_WIRE_HDR		64
 #define DMO_WIRE_MAX_DESC	DMO_REC_MAX_DESC
 #define DMO_WIRE_MAX_PAYLOAD	16384
 /* HELLO flags beside DMO_SBF_*: a primary's full copy follows */
 #define DMO_HELLOF_FULL_COPY	(1u << 16)
+/* ... and it takes CONDITION */
+#define DMO_HELLOF_CONDITION	(1u << 17)
 #define DMO_WIRE_MAX_DATA	(DMO_WIRE_MAX_DESC * DMO_BLOCK)
 #define DMO_WIRE_MAX_EPOCH	(1ULL << 62)	/* so that no peer can use the epochs up */
 
@@ -55,13 +62,14 @@ enum dmo_frame {
 	DMO_FRAME_COMMIT = 13,
 	DMO_FRAME_DIRECT_BEGIN = 14,	/* arg = copy id */
 	DMO_FRAME_DIRECT = 15,		/* payload: descriptors */
-	DMO_FRAME_SYNC = 16,		/* arg */
+	DMO_FRAME_SYNC = 16,		/* arg = step of the copy, 1..2^32-1 */
 	DMO_FRAME_COMPLETE = 30,	/* tag */
 	DMO_FRAME_DROPPED = 31,		/* tag, arg = 1 kept, 0 not */
 	DMO_FRAME_COMMITTED = 32,	/* tag */
 	DMO_FRAME_RESTORED = 33,	/* tag */
 	DMO_FRAME_DIRECT_READY = 34,	/* arg = copy id */
 	DMO_FRAME_SYNCED = 35,		/* arg */
+	DMO_FRAME_CONDITION = 36,	/* arg: dmo_condition_arg() */
 };
 
 struct dmo_wire_hdr {			/* 64 bytes */
@@ -109,7 +117,7 @@ struct dmo_wire_hello {			/* payload of HELLO, then nr_volumes entries */
 	struct dmo_disk_cut restored;
 	__le64 chunk_max;		/* secondary: bytes of data the largest chunk may have */
 	__le32 nr_volumes;
-	__le32 reserved;
+	__le32 copy_step;		/* secondary: newest durable step of copy_id, 0: none */
 	struct dmo_wire_volume volumes[];
 } __packed;
 
@@ -136,6 +144,7 @@ struct dmo_hello {
 	struct dmo_cut complete, committed, restored;
 	u64 chunk_max;
 	u32 nr_volumes;
+	u32 copy_step;
 	struct dmo_volume_info volumes[DMO_MAX_VOLUMES];	/* id, lbs, sectors only */
 };
 
@@ -203,5 +212,14 @@ enum dmo_relation {
 enum dmo_relation dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer, char *why);
 
 const char *dmo_frame_name(u16 type);
+
+/* arg of CONDITION: what in the low byte, for how many ms above it */
+static inline u64 dmo_condition_arg(u32 cond, u64 ms)
+{
+	return min_t(u64, ms, U64_MAX >> 8) << 8 | cond;
+}
+
+/** dmo_condition_decode - Return: 0 or -EPROTO with @why */
+int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, char *why);
 
 #endif /* DMO_WIRE_H */

@@ -6,7 +6,8 @@
  *   (dirty bits)         place of the durable dirty bitmap
  *   chunk                counted in; from here on it bears the cycle's seq
  *   copy-out             if the older chunk references a block of it: out of the chunk, and again
- *   capture              slots (the host's data is copied into them once), or references
+ *   capture              slots (the host's data is copied into them once), or references; of whole
+ *                        zones that become zero, bits
  *   local disk           from the slots' pages, or from the host's: dm's clone is sent on
  *   end                  an error turns it into references; counted out; unlocked
  *
@@ -17,6 +18,7 @@
 #include <linux/mm.h>
 #include "primary_priv.h"
 #include "trace.h"
+#include "zero.h"
 
 /*
  * What capturing has at hand besides the stripe.
@@ -64,6 +66,8 @@ bool dmo_write_needs_copyout(struct dmo_io *io, u8 old)
 	if (likely(!dmo_ref_any(v, old, dmo_io_first(io), dmo_io_last(io))))
 		return false;
 	sp = dmo_store_stripe(st, v->index, io->range.first);
+	if (io->zones)
+		return true;
 	spin_lock_irqsave(&sp->lock, flags);
 	for (b = dmo_io_first(io); b <= dmo_io_last(io) && !need; b++)
 		need = dmo_ref_test(v, old, b) && !dmo_slot_find(st, sp, v->index, b, old);
@@ -192,6 +196,11 @@ static bool capture(struct dmo_io *io)
 	bool page;
 	int r = 0;
 
+	if (io->zones) {
+		dmo_store_zero_zones(st, io->vol, io->parity, io->sector / DMO_ZONE_SECTORS,
+				     io->nr / DMO_ZONE_SECTORS);
+		return true;
+	}
 	if (!io->zero && !alloc_vecs(io))
 		return false;
 	INIT_LIST_HEAD(&c.used);
@@ -254,22 +263,30 @@ static void flush_failed(struct dmo_io *io, bool tracked)
 	}
 }
 
-/*
- * A discard is carried out as write-zeroes, unmapping where the device can; what a
- * discard leaves behind depends on the device (R2).
- */
+/* What a discard left behind is not zero, or not known: then it is what the disk holds (R2). */
+static void not_zeroed(void *arg, u64 sector, u64 nr)
+{
+	struct dmo_io *io = arg;
+
+	dmo_store_make_refs(io->p->store, io->vol, io->parity, sector / DMO_BLOCK_SECTORS,
+			    (sector + nr - 1) / DMO_BLOCK_SECTORS);
+}
+
 static void zero_work(struct work_struct *work)
 {
 	struct dmo_io *io = container_of(work, struct dmo_io, work);
 	struct bio *bio = io->bio;
-	unsigned int flags = 0;
+	struct dmo_vol *v = io->vol;
 	int r;
 
-	if (bio_op(bio) == REQ_OP_WRITE_ZEROES && (bio->bi_opf & REQ_NOUNMAP))
-		flags = BLKDEV_ZERO_NOUNMAP;
-	r = blkdev_issue_zeroout(io->vol->bdev, io->sector, io->nr, GFP_NOIO, flags);
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		r = dmo_discard(v->bdev, io->sector, io->nr, &v->zero_known, not_zeroed, io);
+	else if (bio->bi_opf & REQ_NOUNMAP)
+		r = dmo_zero_keep(v->bdev, io->sector, io->nr, &v->zero_known);
+	else
+		r = dmo_zero_free(v->bdev, io->sector, io->nr, &v->zero_known);
 	if (!r && (bio->bi_opf & REQ_FUA)) {
-		r = blkdev_issue_flush(io->vol->bdev);
+		r = blkdev_issue_flush(v->bdev);
 		if (r)
 			flush_failed(io, false);
 	}
@@ -281,6 +298,33 @@ static void leave(struct dmo_primary *p, u8 parity)
 {
 	if (dmo_cycle_exit(&p->store->cycle, parity))
 		dmo_primary_kick(p);
+}
+
+/*
+ * The block layer cuts a long discard in pieces that meet within a zone: as soon as all of the zone is
+ * zero slots, it is a zero zone. The block lock is on all of it.
+ */
+static void close_zone(struct dmo_io *io)
+{
+	struct dmo_store *st = io->p->store;
+	struct dmo_vol *v = io->vol;
+	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, io->range.first);
+	u64 b = io->range.first, last = io->range.last;
+	struct dmo_slot *s;
+	unsigned long flags;
+
+	if (dmo_ref_any(v, io->parity ^ 1, b, last))
+		return;
+	spin_lock_irqsave(&sp->lock, flags);
+	while (b <= last) {
+		s = dmo_slot_find(st, sp, v->index, b, io->parity);
+		if (!s || s->page)
+			break;
+		b++;
+	}
+	spin_unlock_irqrestore(&sp->lock, flags);
+	if (b > last)
+		dmo_store_zero_zones(st, v, io->parity, io->sector / DMO_ZONE_SECTORS, 1);
 }
 
 /* The block lock is held. */
@@ -303,6 +347,9 @@ static void write_start(struct dmo_io *io)
 	slots = capture(io);
 	if (unlikely(!slots))
 		dmo_store_make_refs(st, io->vol, io->parity, dmo_io_first(io), dmo_io_last(io));
+	else if (io->closing)
+		close_zone(io);
+	dmo_store_grown(st, io->parity);
 	if (trace_dmo_write_enabled())
 		trace_dmo_write(p->meta->bdev->bd_dev, dmo_trace_nr(p), io->vol->id, io->sector,
 				io->nr, READ_ONCE(st->cycle.seq[io->parity]), io->zero);
@@ -332,6 +379,35 @@ void dmo_write_restart(struct dmo_io *io)
 	queue_work(io->p->wq, &io->work);
 }
 
+static void zones_granted(struct dmo_long *l)
+{
+	dmo_write_restart(l->owner);
+}
+
+/*
+ * Zeroes over whole zones go as one, however many they are. Return: how many sectors of @io are
+ * taken, 0: it begins or ends within a zone, or there is no memory: they go zone by zone.
+ */
+static u32 take_zones(struct dmo_io *io, u32 index)
+{
+	struct dmo_vol *v = io->vol;
+	u64 zone = io->sector / DMO_ZONE_SECTORS, nr;
+
+	if (!io->zero || io->sector % DMO_ZONE_SECTORS || zone >= v->nr_zones)
+		return 0;
+	nr = min_t(u64, io->nr / DMO_ZONE_SECTORS, v->nr_zones - zone);
+	if (nr)
+		io->zones = dmo_long_alloc(io->p->store, index, zone, nr, zones_granted, io);
+	return io->zones ? nr * DMO_ZONE_SECTORS : 0;
+}
+
+/* Zeroes up to a zone's begin or end, which may be what the zone lacks to be all zero? */
+static bool closes_zone(const struct dmo_io *io)
+{
+	return io->zero && io->sector / DMO_ZONE_SECTORS < io->vol->nr_zones &&
+	       (!(io->sector % DMO_ZONE_SECTORS) || !((io->sector + io->nr) % DMO_ZONE_SECTORS));
+}
+
 static void range_granted(struct dmo_range *r)
 {
 	dmo_write_restart(container_of(r, struct dmo_io, range));
@@ -349,7 +425,9 @@ void dmo_primary_map_write(struct dmo_primary *p, u32 index, struct dmo_io *io, 
 	io->vecs = NULL;
 	io->sector = bio->bi_iter.bi_sector;
 	io->nr = bio_sectors(bio);
-	left = DMO_ZONE_SECTORS - (io->sector & (DMO_ZONE_SECTORS - 1));
+	io->zones = NULL;
+	io->closing = false;
+	left = take_zones(io, index) ?: DMO_ZONE_SECTORS - (io->sector & (DMO_ZONE_SECTORS - 1));
 	if (io->nr > left) {
 		/* max_io_len splits reads and writes, but neither discard nor write-zeroes */
 		io->nr = left;
@@ -357,6 +435,21 @@ void dmo_primary_map_write(struct dmo_primary *p, u32 index, struct dmo_io *io, 
 	}
 	this_cpu_inc(io->vol->stats->writes);
 	this_cpu_add(io->vol->stats->written, (u64)io->nr * DMO_SECTOR);
+	if (io->zones) {
+		/* not here: it may sleep */
+		if (dmo_long_lock(io->zones))
+			dmo_write_restart(io);
+		return;
+	}
+	io->closing = closes_zone(io);
+	if (io->closing) {
+		dmo_range_init(p->store, &io->range, index,
+			       round_down(dmo_io_first(io), DMO_ZONE_BLOCKS), DMO_ZONE_BLOCKS,
+			       range_granted);
+		if (dmo_range_lock(p->store, &io->range))
+			dmo_write_restart(io);	/* as above */
+		return;
+	}
 	dmo_range_init(p->store, &io->range, index, dmo_io_first(io),
 		       dmo_io_last(io) - dmo_io_first(io) + 1, range_granted);
 	if (dmo_range_lock(p->store, &io->range))
@@ -395,5 +488,8 @@ void dmo_primary_end(struct dmo_io *io, blk_status_t status)
 	}
 	dmo_vol_written(io->vol, io->sector, io->nr);
 	leave(p, io->parity);
-	dmo_range_unlock(p->store, &io->range);
+	if (io->zones)
+		dmo_long_unlock(io->zones);
+	else
+		dmo_range_unlock(p->store, &io->range);
 }

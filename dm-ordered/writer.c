@@ -15,6 +15,7 @@
  */
 #include <linux/device-mapper.h>
 #include "writer.h"
+#include "zero.h"
 
 #define MAX_BIOS	64u
 #define MAX_PAGES	1024u		/* in flight: 4 MiB */
@@ -193,22 +194,23 @@ static void add_sectors(struct dmo_writer *w, struct block_device *bdev, u32 vol
 	b->end = end;
 }
 
-static int write_zeroes(struct dmo_writer *w, struct block_device *bdev,
-			const struct dmo_volume_info *v, u64 start, u64 end)
+static int write_zeroes(struct dmo_writer *w, struct block_device *bdev, u32 index, u64 start,
+			u64 end)
 {
+	u32 id = w->vols[index].id;
 	int rc = 0;
 
 	submit_cur(w);
-	wait_event_idle(w->wait, !overlaps(w, v->id, start, end));
+	wait_event_idle(w->wait, !overlaps(w, id, start, end));
 	while (!rc && start < end) {
 		u64 n = min_t(u64, end - start, ZERO_SECTORS);
 
 		if (w->stop && w->stop(w->owner))
 			return -ECANCELED;
-		rc = blkdev_issue_zeroout(bdev, start, n, GFP_NOIO, 0);
+		rc = dmo_zero_free(bdev, start, n, &w->zero_known[index]);
 		start += n;
 	}
-	return rc ? fail(w, v->id, rc) : 0;
+	return rc ? fail(w, id, rc) : 0;
 }
 
 static u32 find_volume(struct dmo_writer *w, u32 id, u32 guess)
@@ -240,7 +242,7 @@ static int write_desc(struct dmo_writer *w, struct dmo_record *r, const struct d
 		return fail(w, id, -ENODEV);
 	set_bit(*index, w->dirty);
 	if (d->type == DMO_DESC_ZERO)
-		return write_zeroes(w, bdev, v, start,
+		return write_zeroes(w, bdev, *index, start,
 				    min_t(u64, v->sectors, start + (u64)le32_to_cpu(d->count) *
 							   DMO_BLOCK_SECTORS));
 	for (i = 0; i < DMO_BLOCK_SECTORS; i += n) {

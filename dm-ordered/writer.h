@@ -21,6 +21,7 @@ struct dmo_wbio;
  * @error: first error since dmo_writer_begin(), of @error_volume
  * @dirty: by index in the volume list: written since the last good flush.
  *	Only the calling thread.
+ * @zero_known: by index in the volume list: DMO_ZERO_*
  * @cur: write under construction. Only the calling thread.
  * @bdev: data device of a volume, or NULL
  * @stop: true: give up at the next descriptor; may be NULL
@@ -34,6 +35,7 @@ struct dmo_writer {
 	int error;
 	u32 error_volume;
 	DECLARE_BITMAP(dirty, DMO_MAX_VOLUMES);
+	unsigned long zero_known[DMO_MAX_VOLUMES];
 	struct dmo_wbio *cur;
 	const struct dmo_volume_info *vols;
 	u32 nr_vols;

@@ -25,14 +25,15 @@ declare -A machine_pid machine_drives machine_forwards machine_count
 
 machine_error() { echo "machine: $*" >&2; return 1; }
 
-# machine_drive NAME SERIAL SIZE [raw|qcow2]: give machine NAME a drive, empty, that keeps its content
+# machine_drive NAME SERIAL SIZE [raw|qcow2|plain]: give machine NAME a drive, empty, that keeps its content
 # over restarts. A raw one loses nothing the guest saw complete; qcow2 loses unflushed new clusters.
+# A plain one is raw, and knows neither discard nor write-zeroes.
 # In the guest, `drive SERIAL` prints its device. Call it before machine_start.
 machine_drive() {
 	local file=$MACHINE_DIR/$1.$2.img format=${4:-raw}
 
 	mkdir -p "$MACHINE_DIR"
-	qemu-img create -q -f "$format" "$file" "$3" || return 1
+	qemu-img create -q -f "${format/plain/raw}" "$file" "$3" || return 1
 	machine_drives[$1]+="$2,$file,$format "
 }
 
@@ -43,7 +44,7 @@ machine_forward() { machine_forwards[$1]=tcp:127.0.0.1:$2-10.0.2.15:$3; }
 # machine_start NAME COMMAND [ARG...]: boot machine NAME; its script is COMMAND (a command line for
 # bash, run in the source tree with MACHINE_ENV and DMO_ROLE=NAME set). Returns at once.
 machine_start() {
-	local name=$1 box=$MACHINE_DIR/$1 drive serial file format id=1 n peer mac
+	local name=$1 box=$MACHINE_DIR/$1 drive serial file format knows id=1 n peer mac
 	local -a args=() words
 	shift
 
@@ -67,8 +68,9 @@ machine_start() {
 	fi
 	for drive in ${machine_drives[$name]:-}; do
 		IFS=, read -r serial file format <<< "$drive"
-		args+=(-drive "file=$file,format=$format,if=none,id=d$id,cache=writeback,discard=unmap"
-		       -device "virtio-blk-pci,drive=d$id,serial=$serial")
+		[ "$format" = plain ] && knows=off || knows=on
+		args+=(-drive "file=$file,format=${format/plain/raw},if=none,id=d$id,cache=writeback,discard=unmap"
+		       -device "virtio-blk-pci,drive=d$id,serial=$serial,discard=$knows,write-zeroes=$knows")
 		id=$((id + 1))
 	done
 	case $name in
@@ -87,7 +89,8 @@ machine_start() {
 	[ -z "${machine_forwards[$name]:-}" ] ||
 		args+=(-netdev "user,id=n1,restrict=on,hostfwd=${machine_forwards[$name]}" -device "virtio-net-pci,netdev=n1")
 	# A host that is busy at the wrong moment must not pass for a broken timer.
-	words=(no_timer_check console=ttyS0 printk.time=1 panic=-1 oops=panic quiet nokaslr slab_nomerge mitigations=off
+	# Programs at the same addresses each time: an emulator translates them once, and starts them three times as fast.
+	words=(norandmaps no5lvl no_timer_check console=ttyS0 printk.time=1 panic=-1 oops=panic quiet nokaslr slab_nomerge mitigations=off
 	       null_blk.nr_devices=0 brd.rd_nr=8 brd.rd_size=65536 loop.max_loop=0 scsi_mod.scan=sync
 	       cryptomgr.notests)	# of its random generators some fail in an emulated machine that is short of time
 	# Without IO-APIC interrupts from ACPI: asking its tables takes a checking kernel half a minute.
@@ -184,7 +187,12 @@ machine_finish() {
 	unset "machine_pid[$name]"
 	grep -qsx 'MACHINE EXIT 0' "$MACHINE_DIR/$name/result" ||
 		{ machine_error "$name: $(grep -sE 'MACHINE EXIT|SCENARIO FAIL' "$MACHINE_DIR/$name/result" |
-			paste -sd ' ' | grep . || echo 'its script never ended')"; return 1; }
+			paste -sd ' ' | grep . || echo "its script never ended$(machine_last_words "$name")")"; return 1; }
+}
+
+# machine_last_words NAME: ": " and what its kernel died of; nothing if its console doesn't tell.
+machine_last_words() {
+	"$machine_scripts/scan-log.sh" "$MACHINE_DIR/$1.console" | head -n 1 | sed 's/^[^:]*:[0-9]*:/: /'
 }
 
 # machine_stop_all: kill every machine that this shell started and that still runs.

@@ -11,7 +11,7 @@
 #   # Not-debug: why it can't run under the debug kernel (which lacks what stock kernels have as modules)
 #   # Machines: 1 or 2                      # Limit: seconds, trebled for the debug kernel; with Icount of CPU time
 #   # Mem: MiB a machine                    # Cpus: a machine, default 2 (1 with two machines)
-#   # Drives: SERIAL:SIZE[:raw|qcow2] ...   # Icount: 1 for repeatable virtual time
+#   # Drives: SERIAL:SIZE[:raw|qcow2|plain] ...   # Icount: 1 for repeatable virtual time
 #   # Append: words for the kernel command line
 #   # Expect-log: REGEX   lines of the kernel log that are no defect here (may be given several times)
 #   # Module: no          it doesn't need the module

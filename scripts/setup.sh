@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
 	# building
 	build-essential bc bison flex libelf-dev libssl-dev pkg-config kmod cpio xz-utils
-	libnl-3-dev libnl-genl-3-dev libdevmapper-dev libjson-c-dev dkms
+	libnl-3-dev libnl-genl-3-dev libdevmapper-dev libjson-c-dev libblkid-dev dkms
 	# kernels
 	linux-image-amd64 linux-headers-amd64 linux-image-6.12-amd64 linux-headers-6.12-amd64
 	linux-source-6.1
@@ -48,8 +48,25 @@ if [ -n "${1:-}" ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 	echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
 fi
 
-apt-get -q update
-apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 \
+# A machine that has just started often has its package manager busy: wait for that, ten minutes at most.
+patiently() {
+	local out deadline=$((SECONDS + ${SETUP_PATIENCE:-600})) said=0
+
+	while ! out=$("$@" 2>&1); do
+		if ! grep -qE 'Could not get lock|Unable to acquire|is another process using it' <<< "$out" ||
+				[ $SECONDS -ge $deadline ]; then
+			echo "$out" >&2
+			return 1
+		fi
+		[ $said = 1 ] || echo "setup.sh: the package manager is busy, waiting: $(grep -m 1 -E 'lock' <<< "$out")" >&2
+		said=1
+		sleep "${SETUP_POLL:-5}"
+	done
+	echo "$out"
+}
+
+patiently apt-get -q update
+patiently apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 \
 	install "${missing[@]}" || {
 	echo "setup.sh: installing failed. The 6.12 kernel comes from bookworm-security: is it among" \
 	     "this machine's package sources?" >&2

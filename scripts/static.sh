@@ -64,12 +64,23 @@ dkms_builds() {
 }
 
 installs() {
-	local f
+	local f kver
 
 	d=$(mktemp -d)
-	trap 'rm -rf "$d"' EXIT
+	trap 'rm -rf "$d" "$d.said"' EXIT
+	kver=$(scripts/kernels.sh version 6.1)
 
-	make -s install DESTDIR="$d" KDIR="$(scripts/kernels.sh kdir 6.1)"
+	# for a kernel that doesn't run: said last, with both kernels and what to do
+	make -s install DESTDIR="$d" KDIR="$(scripts/kernels.sh kdir 6.1)" RUNNING=1.2.3-other 2> "$d.said"
+	for f in "installed for the kernel $kver, and that one does not run" 'The kernel that runs, 1.2.3-other,' \
+		 'linux-headers-1.2.3-other' 'KDIR='; do
+		tail -n 4 "$d.said" | grep -qF -e "$f" || { echo "make install for a kernel that doesn't run does not say \"$f\""; return 1; }
+	done
+	make -s install DESTDIR="$d" KDIR="$(scripts/kernels.sh kdir 6.1)" RUNNING="$kver" 2> "$d.said"
+	if grep 'does not run' "$d.said"; then
+		echo "make install for the kernel that runs says that it doesn't"
+		return 1
+	fi
 	(cd "$d" && find . -type f)
 	for f in 'lib/modules/*/updates/dm-ordered.ko' 'usr/sbin/orderedctl' \
 		 'usr/share/man/man8/orderedctl.8' 'usr/share/bash-completion/completions/orderedctl'; do
@@ -87,6 +98,17 @@ shell_scripts() {
 	shellcheck -x "${files[@]}"
 }
 
+# The table of testing.md is what scripts/mutants.sh -l prints, and each patch applies.
+mutants_listed() {
+	local m rc=0
+
+	for m in tests/mutants/*.patch; do
+		git apply --check "$m" || rc=1
+	done
+	diff <(sed -n '/^| mutant |/,/^$/p' Documentation/testing.md | grep .) <(scripts/mutants.sh -l) || rc=1
+	return $rc
+}
+
 for k in $(scripts/kernels.sh list); do
 	try "module without warnings (W=1, $k)" build_silently "$k" W=1
 	try "module clean under sparse ($k)" build_silently "$k" C=2
@@ -94,5 +116,6 @@ done
 try "checkpatch dm-ordered" checkpatch dm-ordered
 try "checkpatch userspace" checkpatch userspace
 try "shellcheck" shell_scripts
+try "mutants apply and are listed" mutants_listed
 try "dkms builds" dkms_builds
 try "make install and uninstall" installs

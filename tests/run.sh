@@ -90,6 +90,14 @@ part_mutants() { if [ -n "${T:-}" ]; then scripts/mutants.sh "$T"; else scripts/
 
 header() { sed -n '/^[^#]/q; /^$/q; s/^# '"$2"': *//p' "tests/vm/$1.sh"; }
 
+# Kernels of scenario $1: its header's; with LONG=1 or a KERNEL asked for, both stock ones for what runs under one.
+kernels() {
+	local k; k=$(header "$1" Kernels)
+
+	if [[ ($LONG = 1 || -n ${KERNEL:-}) && $k = *[0-9]* ]]; then k="$k $(scripts/kernels.sh list)"; fi
+	tr ' ' '\n' <<< "$k" | sort -u
+}
+
 # One line for scenario $1 under kernel $2.
 run_scenario() {
 	local start=$SECONDS out
@@ -116,7 +124,7 @@ part_vm() {
 			echo "SKIPPED $name (debug): $(header "$name" Not-debug)"
 			continue
 		fi
-		for k in $(header "$name" Kernels); do
+		for k in $(kernels "$name"); do
 			[ -z "${KERNEL:-}" ] || [ "$KERNEL" = debug ] || [ "$KERNEL" = "$k" ] || continue
 			[ "${KERNEL:-}" != debug ] || k=debug
 			wanted[$k]=1 slow=1
@@ -176,13 +184,14 @@ part_bench() {
 
 # Lines come out as they come in, which not every awk does.
 count() {
-	local line part rc passed=0 failed=0 skipped=0 results=0 failures=0
+	local line part rc start passed=0 failed=0 skipped=0 results=0 failures=0 again=()
 
 	while IFS= read -r line; do
 		case $line in
-		'@begin '*) results=0 failures=0; continue ;;
+		'@begin '*) results=0 failures=0 start=$SECONDS; continue ;;
 		'@end '*)
 			read -r _ part rc <<< "$line"
+			echo "-- $part: $((SECONDS - start)) s"
 			if [ "$rc" != 0 ] && [ $failures = 0 ]; then
 				line="FAILED $part: ended with $rc"
 			elif [ $results = 0 ] && [ -z "${T:-}" ]; then
@@ -193,12 +202,13 @@ count() {
 		esac
 		case $line in
 		'ok '*) passed=$((passed + 1)) results=$((results + 1)) ;;
-		'FAILED '*) failed=$((failed + 1)) results=$((results + 1)) failures=$((failures + 1)) ;;
+		'FAILED '*) failed=$((failed + 1)) results=$((results + 1)) failures=$((failures + 1)); again+=("$line") ;;
 		'SKIPPED '*) skipped=$((skipped + 1)) results=$((results + 1)) ;;
 		esac
 		printf '%s\n' "$line"
 	done
 	[ $skipped = 0 ] && skipped='' || skipped=", $skipped skipped"
+	[ $failed = 0 ] || { echo "-- failed:"; printf '   %s\n' "${again[@]}"; }
 	echo "$passed passed, $failed failed$skipped"
 	[ $failed = 0 ] && [ $passed -gt 0 ]
 }

@@ -2,7 +2,8 @@
 /*
  * connect and listen make a socket and hand it to the kernel; from then on the
  * kernel alone reads and writes it, and tells by events what became of it.
- * disconnect takes the link away.
+ * disconnect takes the link away, and whoever keeps one makes none until
+ * connect or listen is called again.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,17 +19,9 @@
 
 #define ATTEMPT_MS	30000	/* for a connection, or a handshake */
 #define CHECK_MS	1000	/* how often the state is read, should an event be lost */
+#define LISTEN_RETRY_MS	500
 #define BACKOFF_MIN_MS	200
 #define BACKOFF_MAX_MS	5000
-
-enum { OPT_TIMEOUT = 256, OPT_KEEP, OPT_LINK_TIMEOUT };
-
-static const struct option opts[] = {
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "keep", no_argument, NULL, OPT_KEEP },
-	{ "link-timeout", required_argument, NULL, OPT_LINK_TIMEOUT },
-	{ 0 }
-};
 
 struct attempt {
 	struct ord_session *s;
@@ -37,6 +30,8 @@ struct attempt {
 	uint64_t timeout_ms;	/* 0: not given */
 	uint32_t link_timeout_ms;
 	bool keep;
+	bool attached;		/* the last try came so far */
+	bool lifted;		/* what a disconnect had set: another command may be as quick */
 	char why[DMO_REASON_LEN + 64];
 };
 
@@ -107,11 +102,37 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 					    "the link went down, the kernel gave no reason");
 		}
 		if (now >= deadline) {
-			knl_link_detach(a->s);
+			knl_link_detach(a->s, true);
 			return fail(a, -ETIMEDOUT,
 				    "the peer did not finish the handshake in time; is it a dm-ordered session?");
 		}
 		wait_event(deadline - now < CHECK_MS ? deadline - now : CHECK_MS);
+	}
+}
+
+/* Disconnected by command: who keeps a link waits until somebody wants one. */
+static bool unwanted(const struct attempt *a)
+{
+	return a->s->flags & DMO_F_NO_LINK;
+}
+
+/* The peer's connection; -ECANCELED: there is no need of one any more. */
+static int accept_peer(struct attempt *a)
+{
+	uint64_t end = a->timeout_ms ? ord_mono_ms() + a->timeout_ms : UINT64_MAX;
+	uint64_t now;
+	int fd, rc;
+
+	for (;;) {
+		now = ord_mono_ms();
+		fd = sock_accept(a->listener, end - now < CHECK_MS ? end : now + CHECK_MS, a->why);
+		if (fd != -ETIMEDOUT || ord_mono_ms() >= end)
+			return fd;
+		rc = read_state(a);
+		if (rc)
+			return rc;
+		if (unwanted(a) || (a->keep && a->s->link_state != DMO_LINK_NONE))
+			return fail(a, -ECANCELED, unwanted(a) ? "disconnected by command" : "");
 	}
 }
 
@@ -123,8 +144,9 @@ static int try_link(struct attempt *a)
 	struct ord_event ev;
 	int fd, rc;
 
+	a->attached = false;
 	if (a->listener >= 0) {
-		fd = sock_accept(a->listener, a->timeout_ms ? now + ms : 0, a->why);
+		fd = accept_peer(a);
 		now = ord_mono_ms();
 	} else {
 		fd = sock_connect(&a->ep, now + ms, a->why);
@@ -135,9 +157,38 @@ static int try_link(struct attempt *a)
 		;	/* of a link before this one */
 	rc = knl_link_attach(a->s, fd, a->link_timeout_ms);
 	close(fd);
-	if (rc)
+	if (rc && !(rc == -EEXIST && a->lifted))
 		return fail(a, rc, knl_why());
+	a->attached = true;
 	return wait_up(a, now + ms);
+}
+
+/* After a try that failed: would the same two refuse each other again? */
+static bool is_final(struct attempt *a)
+{
+	char why[sizeof(a->why)];
+
+	snprintf(why, sizeof(why), "%s", a->why);
+	if (read_state(a))
+		return false;
+	snprintf(a->why, sizeof(a->why), "%s", why);
+	if (!(a->s->flags & DMO_F_PLAIN))	/* the session's own no */
+		return true;
+	/* an earlier refusal says nothing of a peer that was not reached now */
+	if (!a->attached || a->s->link_state != DMO_LINK_NONE || !(a->s->flags & DMO_F_REFUSED))
+		return false;
+	/* who listens goes on when somebody else's session knocks */
+	return a->listener < 0 || !(a->s->flags & DMO_F_STRANGER);
+}
+
+static int refused(struct attempt *a)
+{
+	char why[sizeof(a->why)];
+
+	snprintf(why, sizeof(why), "%s", *a->s->reason && a->s->flags & DMO_F_REFUSED ?
+		 a->s->reason : a->why);
+	ord_err("%s: no link, and no other try will make one: %s", lookup_name(a->s), why);
+	return ORD_REFUSED;
 }
 
 static void say(const struct attempt *a, const char *what, const char *why)
@@ -190,8 +241,48 @@ static int stopped(struct attempt *a, int rc)
 	return ORD_FAIL;
 }
 
+static void close_listener(struct attempt *a)
+{
+	if (a->listener < 0)
+		return;
+	sock_unlisten(a->listener);
+	a->listener = -1;
+	if (a->ep.is_unix)
+		unlink(a->ep.path);
+}
+
+/* At boot the address may come later than we do; and who makes links again by another command has it for a while. */
+static int wait_listen(struct attempt *a, bool again)
+{
+	char last[sizeof(a->why)] = "";
+	int fd;
+
+	for (;;) {
+		fd = sock_listen(&a->ep, a->why);
+		if (fd >= 0 || !a->keep || ord_interrupted() ||
+		    (fd != -EADDRNOTAVAIL && fd != -EHOSTUNREACH && !(again && fd == -EADDRINUSE)))
+			return fd;
+		if (fd == -EADDRINUSE)
+			return -EAGAIN;
+		if (strcmp(last, a->why))
+			say(a, "waiting for the address", a->why);
+		snprintf(last, sizeof(last), "%s", a->why);
+		ord_sleep_ms(LISTEN_RETRY_MS);
+	}
+}
+
+/* The peer must not take a connection that nobody accepts for one that is slow. */
+static void wait_wanted(struct attempt *a)
+{
+	say(a, "disconnected by command: waiting for connect or listen", "");
+	close_listener(a);
+	while (unwanted(a) && !ord_interrupted() && !read_state(a))
+		ord_sleep_ms(LISTEN_RETRY_MS);
+}
+
 static int keep_link(struct attempt *a)
 {
+	bool listening = a->listener >= 0;
 	uint64_t backoff = BACKOFF_MIN_MS;
 	char last[sizeof(a->why)] = "";
 	bool up;
@@ -199,8 +290,20 @@ static int keep_link(struct attempt *a)
 
 	for (;;) {
 		rc = read_state(a);
+		if (!rc && unwanted(a))
+			wait_wanted(a);
 		if (rc || ord_interrupted())
 			return stopped(a, rc);
+		if (a->s->link_state == DMO_LINK_NONE && listening && a->listener < 0) {
+			a->listener = wait_listen(a, true);
+			if (a->listener < 0 && a->listener != -EAGAIN)
+				return stopped(a, a->listener);
+			if (a->listener < 0) {
+				a->listener = -1;
+				ord_sleep_ms(LISTEN_RETRY_MS);
+				continue;
+			}
+		}
 		if (a->s->link_state == DMO_LINK_HANDSHAKE) {
 			ord_sleep_ms(BACKOFF_MIN_MS);	/* somebody else's attach */
 			continue;
@@ -211,6 +314,10 @@ static int keep_link(struct attempt *a)
 			if (ord_interrupted())
 				return stopped(a, rc);
 			up = !rc;
+			if (rc == -ECANCELED)
+				continue;
+			if (rc && is_final(a))
+				return refused(a);
 			if (rc && strcmp(last, a->why)) {
 				say(a, "no link", a->why);
 				snprintf(last, sizeof(last), "%s", a->why);
@@ -226,7 +333,7 @@ static int keep_link(struct attempt *a)
 			backoff = BACKOFF_MIN_MS;
 		}
 		ord_sleep_ms(backoff);
-		if (a->listener < 0)	/* the side that connects sets the pace */
+		if (!listening)		/* the side that connects sets the pace */
 			backoff = backoff * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff * 2;
 	}
 }
@@ -235,6 +342,8 @@ static int one_link(struct attempt *a)
 {
 	int rc = try_link(a);
 
+	if (rc && is_final(a))
+		return refused(a);
 	if (rc) {
 		ord_err("%s: no link: %s", lookup_name(a->s), a->why);
 		return ORD_FAIL;
@@ -244,40 +353,28 @@ static int one_link(struct attempt *a)
 	return ORD_OK;
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
+static struct {
+	const char *session, *address;
+	uint64_t timeout_ms;
+	uint32_t link_timeout_ms;
+	bool keep;
+} given;
+
+static int run(const struct command *cmd)
 {
 	bool listening = cmd == &cmd_listen;
-	struct attempt a = { .listener = -1 };
+	struct attempt a = {
+		.listener = -1, .timeout_ms = given.timeout_ms,
+		.link_timeout_ms = given.link_timeout_ms, .keep = given.keep,
+	};
 	struct ord_sessions list;
-	uint64_t n;
-	int c, rc;
+	int rc;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		switch (c) {
-		case OPT_TIMEOUT:
-			if (ctl_seconds("--timeout", optarg, &a.timeout_ms))
-				return ORD_USAGE;
-			break;
-		case OPT_KEEP:
-			a.keep = true;
-			break;
-		case OPT_LINK_TIMEOUT:
-			if (ord_number("--link-timeout", optarg, DMO_LINK_TIMEOUT_MS_MIN,
-				       DMO_LINK_TIMEOUT_MS_MAX, "ms", &n))
-				return ORD_USAGE;
-			a.link_timeout_ms = (uint32_t)n;
-			break;
-		default:
-			return ORD_USAGE;
-		}
-	}
-	if (argc - optind != 2)
-		return ctl_usage_error(cmd, "name a session and an address");
-	if (sock_parse(&a.ep, argv[optind + 1], listening, a.why)) {
+	if (sock_parse(&a.ep, given.address, listening, a.why)) {
 		ord_err("%s: %s", cmd->name, a.why);
 		return ORD_USAGE;
 	}
-	a.s = lookup_session(&list, argv[optind]);
+	a.s = lookup_session(&list, given.session);
 	if (!a.s)
 		return ORD_FAIL;
 	rc = ORD_FAIL;
@@ -286,63 +383,96 @@ static int run(const struct command *cmd, int argc, char **argv)
 		goto out;
 	}
 	if (listening) {
-		a.listener = sock_listen(&a.ep, a.why);
+		ord_catch_signals();
+		a.listener = wait_listen(&a, false);
 		if (a.listener < 0) {
 			ord_err("%s", a.why);
 			goto out;
 		}
 	}
 	ord_catch_signals();
-	rc = a.keep ? keep_link(&a) : one_link(&a);
-	if (a.listener >= 0) {
-		close(a.listener);
-		if (a.ep.is_unix)
-			unlink(a.ep.path);
+	a.lifted = unwanted(&a);
+	if (a.lifted && knl_link_want(a.s)) {
+		ord_err("%s: %s", lookup_name(a.s), knl_why());
+		goto out_listener;
 	}
+	read_state(&a);
+	rc = a.keep ? keep_link(&a) : one_link(&a);
+out_listener:
+	close_listener(&a);
 out:
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static int run_disconnect(const struct command *cmd, int argc, char **argv)
+static int run_disconnect(const struct command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
 	int rc;
 
-	if (ctl_getopt(cmd, argc, argv) != -1)
-		return ORD_USAGE;
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one session");
-	s = lookup_session(&list, argv[optind]);
+	(void)cmd;
+	s = lookup_session(&list, given.session);
 	if (!s)
 		return ORD_FAIL;
-	rc = knl_link_detach(s);
+	rc = knl_link_detach(s, false);
 	if (rc)
 		ord_err("can't disconnect %s: %s", lookup_name(s), knl_why());
 	ord_sessions_free(&list);
 	return rc ? ORD_FAIL : ORD_OK;
 }
 
+#define KEEP	\
+	{ "keep", NULL, "stay in the foreground, say when the link comes and goes, and make a new one when it is down, until interrupted; a link that is up then stays up", \
+	  opt_flag, &given.keep }
+#define LINK_TIMEOUT_HELP \
+	"for this link: give it up when it is silent for so long; default: as the session has it"
+
+static const struct opt connect_opts[] = {
+	CTL_WAIT("timeout", &given.timeout_ms,
+		 "how long to try to connect, and then for the handshake; default: 30s"),
+	KEEP,
+	CTL_LINK_TIMEOUT(&given.link_timeout_ms, LINK_TIMEOUT_HELP),
+	{ 0 }
+};
+
+static const struct opt listen_opts[] = {
+	CTL_WAIT("timeout", &given.timeout_ms,
+		 "how long to wait for a connection, and then for the handshake; default: for ever, and 30s"),
+	KEEP,
+	CTL_LINK_TIMEOUT(&given.link_timeout_ms, LINK_TIMEOUT_HELP),
+	{ 0 }
+};
+
+static const struct operand connect_operands[] = {
+	{ "SESSION", &given.session }, { "HOST:PORT|unix:PATH", &given.address }, { 0 }
+};
+
+static const struct operand listen_operands[] = {
+	{ "SESSION", &given.session }, { "[HOST:]PORT|unix:PATH", &given.address }, { 0 }
+};
+
+static const struct operand disconnect_operands[] = { { "SESSION", &given.session }, { 0 } };
+
 const struct command cmd_connect = {
 	.name = "connect",
-	.args = "SESSION HOST:PORT|unix:/PATH [--timeout SECONDS] [--keep] [--link-timeout MS]",
 	.what = "connect to the peer and give the link to the kernel",
-	.opts = opts,
+	.operands = connect_operands,
+	.opts = connect_opts,
 	.run = run,
 };
 
 const struct command cmd_listen = {
 	.name = "listen",
-	.args = "SESSION [ADDR:]PORT|unix:/PATH [--timeout SECONDS] [--keep] [--link-timeout MS]",
 	.what = "wait for the peer to connect and give the link to the kernel",
-	.opts = opts,
+	.operands = listen_operands,
+	.opts = listen_opts,
 	.run = run,
 };
 
 const struct command cmd_disconnect = {
 	.name = "disconnect",
-	.args = "SESSION",
 	.what = "take the link away",
+	.operands = disconnect_operands,
 	.run = run_disconnect,
 };

@@ -9,20 +9,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
 #include "ctl.h"
 #include "dm.h"
+#include "holders.h"
 #include "metafile.h"
-
-enum { OPT_META = 256, OPT_VOLUME, OPT_DATA, OPT_READS, OPT_MAP };
-
-static const struct option opts[] = {
-	{ "meta", required_argument, NULL, OPT_META },
-	{ "volume", required_argument, NULL, OPT_VOLUME },
-	{ "data", required_argument, NULL, OPT_DATA },
-	{ "allow-reads", no_argument, NULL, OPT_READS },
-	{ "map", required_argument, NULL, OPT_MAP },
-	{ 0 }
-};
 
 struct map {
 	const char *name;
@@ -38,33 +32,47 @@ struct job {
 	struct dmo_super sb;
 	struct dm_volumes there;	/* what is active already */
 	bool allow_reads;
+	bool accept;
 	struct map maps[DMO_MAX_VOLUMES];
 	unsigned int nr;
 };
 
-/* ID=DATA,NAME; the name is behind the last comma. */
-static int parse_map(struct job *j, char *text)
-{
-	char *eq = strchr(text, '='), *comma = strrchr(text, ',');
-	struct map *m = &j->maps[j->nr];
-	uint64_t id;
+static struct job job;
+static const char *name, *data;
+static uint32_t id;
 
+/* ID=DATA,NAME; the name is behind the last comma. */
+static int parse_map(const struct opt *o, const char *text)
+{
+	const char *eq = strchr(text, '='), *comma = strrchr(text, ',');
+	struct map *m = &job.maps[job.nr];
+	char *copy;
+	uint64_t n;
+
+	(void)o;
 	if (!eq || !comma || comma < eq || comma == eq + 1 || !comma[1]) {
 		ord_err("--map: \"%s\" is not ID=DATA,NAME; say for example 1=/dev/sdb,db", text);
 		return ORD_USAGE;
 	}
-	if (j->nr == DMO_MAX_VOLUMES) {
+	if (job.nr == DMO_MAX_VOLUMES) {
 		ord_err("--map: a session has at most %d volumes", DMO_MAX_VOLUMES);
 		return ORD_USAGE;
 	}
-	*eq = '\0';
-	*comma = '\0';
-	if (ord_number("--map: id", text, 0, 65535, "", &id))
+	copy = strdup(text);	/* kept to the end */
+	if (!copy) {
+		ord_err("out of memory");
+		return ORD_FAIL;
+	}
+	copy[eq - text] = '\0';
+	copy[comma - text] = '\0';
+	if (ord_number("--map: id", copy, 0, 65535, "", &n)) {
+		free(copy);
 		return ORD_USAGE;
-	m->id = (u32)id;
-	m->data = eq + 1;
-	m->name = comma + 1;
-	j->nr++;
+	}
+	m->id = (u32)n;
+	m->data = copy + (eq - text) + 1;
+	m->name = copy + (comma - text) + 1;
+	job.nr++;
 	return 0;
 }
 
@@ -279,8 +287,9 @@ static int create_one(const struct job *j, const struct map *m)
 	char params[128];
 	int rc;
 
-	snprintf(params, sizeof(params), "%u:%u %u:%u %u%s", m->major, m->minor, j->meta_major,
-		 j->meta_minor, m->id, j->allow_reads ? " 1 allow_reads" : "");
+	snprintf(params, sizeof(params), "%u:%u %u:%u %u %d%s%s", m->major, m->minor, j->meta_major,
+		 j->meta_minor, m->id, j->allow_reads + j->accept,
+		 j->allow_reads ? " allow_reads" : "", j->accept ? " accept_data_device" : "");
 	rc = dm_volume_create(m->name, m->sectors, params, probe);
 	if (!rc)
 		return ORD_OK;
@@ -289,7 +298,7 @@ static int create_one(const struct job *j, const struct map *m)
 	return ORD_FAIL;
 }
 
-static int create(struct job *j)
+static int create_locked(struct job *j)
 {
 	unsigned int i;
 	int rc;
@@ -317,62 +326,57 @@ static int create(struct job *j)
 	return rc;
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
+/* Two commands for volumes of one session, as units of a boot give them, take turns. */
+static int create(struct job *j)
 {
-	static struct job j;
-	const char *data = NULL;
-	bool has_id = false;
-	uint64_t id = 0;
-	int c, rc;
+	struct stat st;
+	int lock = -1, rc;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		rc = 0;
-		switch (c) {
-		case OPT_META:
-			j.meta = optarg;
-			break;
-		case OPT_VOLUME:
-			rc = ord_number("--volume", optarg, 0, 65535, "", &id);
-			has_id = true;
-			break;
-		case OPT_DATA:
-			data = optarg;
-			break;
-		case OPT_READS:
-			j.allow_reads = true;
-			break;
-		case OPT_MAP:
-			rc = parse_map(&j, optarg);
-			break;
-		default:
-			return ORD_USAGE;
-		}
-		if (rc)
-			return rc;
-	}
-	if (!j.meta)
-		return ctl_usage_error(cmd, "--meta is missing");
-	if (j.nr) {
-		if (has_id || data || optind != argc)
-			return ctl_usage_error(cmd, "--map takes the place of NAME, --volume and --data");
-		return create(&j);
-	}
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "give one NAME, or --map");
-	if (!has_id || !data)
-		return ctl_usage_error(cmd, "%s is missing", has_id ? "--data" : "--volume");
-	j.maps[0].name = argv[optind];
-	j.maps[0].data = data;
-	j.maps[0].id = (u32)id;
-	j.nr = 1;
-	return create(&j);
+	if (!stat(j->meta, &st) && S_ISBLK(st.st_mode))
+		lock = session_lock(major(st.st_rdev), minor(st.st_rdev));
+	rc = create_locked(j);
+	if (lock >= 0)
+		close(lock);
+	return rc;
 }
+
+static int run(const struct command *cmd)
+{
+	(void)cmd;
+	if (!job.nr) {
+		job.maps[0].name = name;
+		job.maps[0].data = data;
+		job.maps[0].id = id;
+		job.nr = 1;
+	}
+	return create(&job);
+}
+
+enum { ONE, SEVERAL };
+
+static const struct operand operands[] = {
+	{ "NAME", &name, .forms = FORM(ONE), .fresh = true },
+	{ 0 }
+};
+
+static const struct opt opts[] = {
+	{ "meta", "META", "the session's metadata device", opt_text, &job.meta, .must = true },
+	{ "volume", "ID", "which volume of the session", opt_number, &id, .max = 65535,
+	  .forms = FORM(ONE), .must = true },
+	{ "data", "DATA", "its data device", opt_text, &data, .forms = FORM(ONE), .must = true },
+	{ "map", "ID=DATA,NAME", "a volume, its data device and what to call it", parse_map,
+	  .forms = FORM(SEVERAL), .must = true, .many = true },
+	{ "allow-reads", NULL, "a secondary's volume may be read; what is read may be in the midst of a restore",
+	  opt_flag, &job.allow_reads },
+	{ "accept-data-device", NULL, "take a data device that is not as the session left it; the next link copies everything",
+	  opt_flag, &job.accept },
+	{ 0 }
+};
 
 const struct command cmd_create = {
 	.name = "create",
-	.args = "NAME --meta META --volume ID --data DEV [--allow-reads]\n"
-		"       orderedctl create --meta META --map ID=DEV,NAME ... [--allow-reads]",
 	.what = "activate a volume, or several at once, as /dev/mapper/NAME",
+	.operands = operands,
 	.opts = opts,
 	.run = run,
 };

@@ -17,13 +17,8 @@
 #include "ctl.h"
 #include "metafile.h"
 
-enum { OPT_JOURNAL = 256, OPT_JSON };
-
-static const struct option opts[] = {
-	{ "journal", no_argument, NULL, OPT_JOURNAL },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ 0 }
-};
+static const char *meta;
+static bool journal, json;
 
 /* -- output: @to is the JSON object to fill, or NULL for lines ------------- */
 
@@ -247,6 +242,65 @@ static void show_states(struct json_object *root, const struct metafile *m)
 		emit_u64(to, "tail_prev_csum", st->tail_prev_csum);
 		emit_u64(to, "seq_floor", st->seq_floor);
 		emit_u64(to, "reach", st->reach);
+		emit_u64(to, "copy_step", st->copy_step);
+	}
+}
+
+/* -- witness: what is known of the data devices ----------------------------- */
+
+static void show_witness_volume(struct json_object *parent, const struct dmo_witness *w, u32 k)
+{
+	const struct dmo_witness_vol *v = &w->vols[k];
+	struct json_object *to, *list = NULL;
+	unsigned int n = 0, i;
+
+	for (i = 0; i < w->entries; i++)
+		n += v->entry[i].block != DMO_WITNESS_NONE;
+	if (!parent) {
+		printf("  data device %-9u %s, %u blocks known\n", v->id,
+		       v->ident[0] ? v->ident : "without identity", n);
+		return;
+	}
+	to = section(parent, NULL, "volumes", (int)k);
+	emit_u64(to, "id", v->id);
+	emit_str(to, "identity", v->ident);
+	list = json_object_new_array();
+	for (i = 0; i < w->entries; i++) {
+		struct json_object *e;
+
+		if (v->entry[i].block == DMO_WITNESS_NONE)
+			continue;
+		e = json_object_new_object();
+		emit_u64(e, "block", v->entry[i].block);
+		emit_u64(e, "crc32c", v->entry[i].csum);
+		json_object_array_add(list, e);
+	}
+	json_object_object_add(to, "blocks", list);
+}
+
+static void show_witness(struct json_object *root, const struct metafile *m)
+{
+	static struct dmo_witness_vol vols[2][DMO_MAX_VOLUMES];
+	struct dmo_witness w[2] = { { .vols = vols[0] }, { .vols = vols[1] } };
+	char why[2][DMO_REASON_LEN];
+	int rc[2], i, chosen;
+
+	for (i = 0; i < 2; i++)
+		rc[i] = metafile_witness(m, i, &w[i], why[i]);
+	chosen = rc[0] && rc[1] ? -1 : rc[0] || (!rc[1] && w[1].generation > w[0].generation);
+	for (i = 0; i < 2; i++) {
+		struct json_object *to = section(root, "witness copy", "witness", i);
+		u32 k;
+
+		emit_str(to, "verdict", rc[i] == -ENODATA ? "none" : verdict(rc[i]));
+		emit_bool(to, "chosen", chosen == i);
+		if (rc[i]) {
+			emit_str(to, "why", why[i]);
+			continue;
+		}
+		emit_u64(to, "generation", w[i].generation);
+		for (k = 0; k < w[i].nr_volumes && chosen == i; k++)
+			show_witness_volume(to, &w[i], k);
 	}
 }
 
@@ -351,25 +405,15 @@ static int show_journal(struct json_object *root, const struct metafile *m)
 	return ORD_OK;
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
+static int run(const struct command *cmd)
 {
-	bool journal = false, json = false;
 	struct json_object *root = NULL;
 	char why[DMO_REASON_LEN];
 	static struct metafile m;
-	int c, rc;
+	int rc;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		if (c == OPT_JOURNAL)
-			journal = true;
-		else if (c == OPT_JSON)
-			json = true;
-		else
-			return ORD_USAGE;
-	}
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one metadata device");
-	if (metafile_open(&m, argv[optind], O_RDONLY, why)) {
+	(void)cmd;
+	if (metafile_open(&m, meta, O_RDONLY, why)) {
 		ord_err("%s", why);
 		return ORD_FAIL;
 	}
@@ -380,6 +424,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	if (m.chosen >= 0) {
 		show_super(root, &m.sb[m.chosen]);
 		show_states(root, &m);
+		show_witness(root, &m);
 	}
 	if (journal && show_journal(root, &m))
 		rc = ORD_FAIL;
@@ -390,18 +435,27 @@ static int run(const struct command *cmd, int argc, char **argv)
 	}
 	if (m.chosen < 0) {
 		metafile_super(&m, why);
-		ord_err("%s: %s", argv[optind], why);
+		ord_err("%s: %s", meta, why);
 	} else if (m.st_chosen < 0) {
-		ord_err("%s: neither state block can be used", argv[optind]);
+		ord_err("%s: neither state block can be used", meta);
 	}
 	metafile_close(&m);
 	return rc;
 }
 
+static const struct operand operands[] = { { "META", &meta }, { 0 } };
+
+static const struct opt opts[] = {
+	{ "journal", NULL, "the chunks found in the journal, and where and why the scan ended, too",
+	  opt_flag, &journal },
+	{ "json", NULL, "as an object", opt_flag, &json },
+	{ 0 }
+};
+
 const struct command cmd_dump = {
 	.name = "dump",
-	.args = "META [--journal] [--json]",
 	.what = "show what a metadata device or an image of one holds, read only",
+	.operands = operands,
 	.opts = opts,
 	.run = run,
 };

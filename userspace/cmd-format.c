@@ -13,27 +13,19 @@
 
 #include "ctl.h"
 #include "metafile.h"
+#include "size.h"
 
 #define ZERO_CHUNK	(1u << 20)
+#define PROBES	64		/* blocks of the journal that are looked at */
 
-enum {
-	OPT_ROLE = 256, OPT_UUID, OPT_LABEL, OPT_VOLUME, OPT_PLAIN, OPT_EQUAL, OPT_CYCLE,
-	OPT_BUDGET, OPT_TIMEOUT, OPT_FORCE,
+static struct dmo_super new_sb = {
+	.cycle_ms = DMO_CYCLE_MS_DEFAULT,
+	.budget_mib = DMO_BUDGET_MIB_DEFAULT,
+	.link_timeout_ms = DMO_LINK_TIMEOUT_MS_DEFAULT,
 };
-
-static const struct option opts[] = {
-	{ "role", required_argument, NULL, OPT_ROLE },
-	{ "uuid", required_argument, NULL, OPT_UUID },
-	{ "label", required_argument, NULL, OPT_LABEL },
-	{ "volume", required_argument, NULL, OPT_VOLUME },
-	{ "plain", no_argument, NULL, OPT_PLAIN },
-	{ "assume-equal", no_argument, NULL, OPT_EQUAL },
-	{ "cycle-ms", required_argument, NULL, OPT_CYCLE },
-	{ "budget-mib", required_argument, NULL, OPT_BUDGET },
-	{ "link-timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ 0 }
-};
+static const char *meta;
+static bool plain, assume_equal, force;
+static uint64_t rate;
 
 /* Devices named as volumes: the metadata must not go onto one of them. */
 static struct {
@@ -41,21 +33,30 @@ static struct {
 	bool given;
 } data_dev[DMO_MAX_VOLUMES];
 
-static int parse_role(const char *text, u32 *role)
+static int parse_role(const struct opt *o, const char *text)
 {
 	if (!strcmp(text, "primary")) {
-		*role = DMO_ROLE_PRIMARY;
+		new_sb.role = DMO_ROLE_PRIMARY;
 	} else if (!strcmp(text, "secondary")) {
-		*role = DMO_ROLE_SECONDARY;
+		new_sb.role = DMO_ROLE_SECONDARY;
 	} else {
-		ord_err("--role: \"%s\" is no role; give primary or secondary", text);
+		ord_err("--%s: \"%s\" is no role; give primary or secondary", o->name, text);
 		return ORD_USAGE;
 	}
 	return 0;
 }
 
+static int parse_uuid(const struct opt *o, const char *text)
+{
+	if (!ord_uuid_parse(text, new_sb.uuid) && memchr_inv(new_sb.uuid, 0, DMO_UUID_LEN))
+		return 0;
+	ord_err("--%s: \"%s\" is not a UUID; take the one that format printed at the peer", o->name,
+		text);
+	return ORD_USAGE;
+}
+
 /* A label must not be mistaken for a UUID, a path or a device number. */
-static int parse_label(const char *text, char *label)
+static int parse_label(const struct opt *o, const char *text)
 {
 	uint8_t uuid[DMO_UUID_LEN];
 	size_t len = strlen(text), ok;
@@ -63,11 +64,11 @@ static int parse_label(const char *text, char *label)
 	ok = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (!len || len >= DMO_LABEL_LEN || ok != len || *text == '-' ||
 	    !ord_uuid_parse(text, uuid)) {
-		ord_err("--label: \"%s\" can't be a label; give 1 to %d letters, digits, '.', '_' or '-', not '-' first and not a UUID",
-			text, DMO_LABEL_LEN - 1);
+		ord_err("--%s: \"%s\" can't be a label; give 1 to %d letters, digits, '.', '_' or '-', not '-' first and not a UUID",
+			o->name, text, DMO_LABEL_LEN - 1);
 		return ORD_USAGE;
 	}
-	memcpy(label, text, len + 1);
+	memcpy(new_sb.label, text, len + 1);
 	return 0;
 }
 
@@ -89,9 +90,10 @@ static void cut_lbs(char *text, u32 *lbs)
 	}
 }
 
-/* ID:SIZE[:LBS] or ID:DEVICE[:LBS]; a device's name may hold colons itself. */
-static int parse_volume(const char *text, struct dmo_super *sb)
+/* ID:SIZE[:LBS] or ID:DATA[:LBS]; a device's name may hold colons itself. */
+static int parse_volume(const struct opt *o, const char *text)
 {
+	struct dmo_super *sb = &new_sb;
 	struct dmo_volume_info *v = &sb->volumes[sb->nr_volumes];
 	char why[DMO_REASON_LEN], buf[PATH_MAX], id[16];
 	const char *colon = strchr(text, ':');
@@ -100,13 +102,14 @@ static int parse_volume(const char *text, struct dmo_super *sb)
 	bool is_dev;
 	int fd;
 
+	(void)o;
 	if (sb->nr_volumes == DMO_MAX_VOLUMES) {
 		ord_err("--volume: a session has at most %d volumes; use several sessions",
 			DMO_MAX_VOLUMES);
 		return ORD_USAGE;
 	}
 	if (!colon || (size_t)(colon - text) >= sizeof(id) || strlen(colon + 1) >= sizeof(buf)) {
-		ord_err("--volume: \"%s\" is not ID:SIZE or ID:DEVICE; say for example 1:10G or 1:/dev/sdb",
+		ord_err("--volume: \"%s\" is not ID:SIZE or ID:DATA; say for example 1:10G or 1:/dev/sdb",
 			text);
 		return ORD_USAGE;
 	}
@@ -142,8 +145,8 @@ static int parse_volume(const char *text, struct dmo_super *sb)
 		if (!v->lbs)
 			v->lbs = dev.lbs;
 		bytes -= bytes % v->lbs;
-	} else if (ord_size(buf, &bytes)) {
-		ord_err("--volume: \"%s\" is neither a size nor a path; say for example 10G, 4096M, 20971520s (sectors), or /dev/sdb",
+	} else if (ord_size(buf, 1, &bytes)) {
+		ord_err("--volume: \"%s\" is neither a size nor a path; say for example 10G, 1.5T, 20971520s (sectors), or /dev/sdb",
 			buf);
 		return ORD_USAGE;
 	}
@@ -267,6 +270,31 @@ static int write_supers(int fd, struct dmo_super *sb)
 	return rc;
 }
 
+/*
+ * Of the ring only its first block, so that nothing old is found there. But a device that can't be read where
+ * it was never written (dm-integrity that wasn't wiped) would stop a recovery, which reads on behind
+ * the end of what there is: there all of it.
+ */
+static int write_journal(int fd, const struct dmo_super *sb)
+{
+	bool readable = true;
+	void *buf;
+	int i;
+
+	if (posix_memalign(&buf, DMO_BLOCK, DMO_BLOCK)) {
+		ord_err("out of memory");
+		return -1;
+	}
+	for (i = 0; i < PROBES && readable; i++)
+		readable = !dev_pread(fd, buf, DMO_BLOCK,
+				      (sb->journal_start + sb->journal_blocks * i / PROBES) * DMO_BLOCK);
+	free(buf);
+	if (!readable)
+		fprintf(stderr, "the journal can't be read where it was never written: writing all of its %s\n",
+			fmt_bytes(sb->journal_blocks * DMO_BLOCK));
+	return write_zeroes(fd, sb->journal_start, readable ? 1 : sb->journal_blocks);
+}
+
 static int write_all(int fd, struct dmo_super *sb)
 {
 	if (write_zeroes(fd, DMO_SB_BLOCK0, DMO_SB_BLOCKS) ||
@@ -274,7 +302,8 @@ static int write_all(int fd, struct dmo_super *sb)
 		return -1;
 	if (write_zeroes(fd, DMO_GROUP_START, DMO_GROUP_BLOCKS) ||
 	    write_zeroes(fd, sb->bitmap_start, sb->bitmap_blocks) ||
-	    write_zeroes(fd, sb->journal_start, 1) || write_states(fd, sb) || sync_fd(fd))
+	    write_zeroes(fd, DMO_WIT_BLOCK0, 2 * DMO_WIT_BLOCKS) ||
+	    write_journal(fd, sb) || write_states(fd, sb) || sync_fd(fd))
 		return -1;
 	if (write_supers(fd, sb) || sync_fd(fd))
 		return -1;
@@ -312,6 +341,19 @@ static int refuse_content(const struct metafile *m, const char *path)
 	return 0;
 }
 
+/* What a secondary with this journal takes as a whole. */
+static void print_chunk(const struct dmo_super *sb)
+{
+	u64 max = dmo_chunk_max(sb->journal_blocks);
+
+	printf("largest chunk %s", fmt_bytes(max));
+	if (rate)
+		printf(": an outage of %s at %s/s\n",
+		       fmt_ms(size_outage_ms(max, rate, sb->cycle_ms)), fmt_bytes(rate));
+	else
+		printf(": what is collected while there is no link (see \"orderedctl size\"); with more, a secondary is INCONSISTENT until it is copied\n");
+}
+
 static void print_result(const struct dmo_super *sb, const char *path)
 {
 	const char *other = sb->role == DMO_ROLE_PRIMARY ? "secondary" : "primary";
@@ -321,6 +363,7 @@ static void print_result(const struct dmo_super *sb, const char *path)
 	printf("uuid %s\n", fmt_uuid(sb->uuid));
 	printf("journal %s of %s\n", fmt_bytes(sb->journal_blocks * DMO_BLOCK),
 	       fmt_bytes(sb->meta_blocks * DMO_BLOCK));
+	print_chunk(sb);
 	printf("peer: orderedctl format --role %s --uuid %s", other, fmt_uuid(sb->uuid));
 	if (*sb->label)
 		printf(" --label %s", sb->label);
@@ -344,7 +387,7 @@ static void print_result(const struct dmo_super *sb, const char *path)
 		       sb->volumes[i].id);
 }
 
-static int format(struct dmo_super *sb, const char *path, bool force)
+static int format(struct dmo_super *sb, const char *path)
 {
 	char why[DMO_REASON_LEN];
 	struct metafile m;
@@ -369,6 +412,14 @@ static int format(struct dmo_super *sb, const char *path, bool force)
 		ord_err("%s: %s", path, why);
 		goto out;
 	}
+	if (dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)sb->budget_mib << 20, why) < 0) {
+		ord_err("%s (--budget-mib)", why);
+		goto out;
+	}
+	if (force && dev_wipe(m.fd)) {
+		ord_err("%s: a signature of what was there can't be removed: see \"wipefs %s\"", path, path);
+		goto out;
+	}
 	if (write_all(m.fd, sb))
 		goto out;
 	print_result(sb, path);
@@ -378,101 +429,57 @@ out:
 	return rc;
 }
 
-static int parse(const struct command *cmd, int argc, char **argv, struct dmo_super *sb,
-		 bool *force)
+static int run(const struct command *cmd)
 {
-	uint64_t n;
-	int c, rc;
+	struct dmo_super *sb = &new_sb;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		rc = 0;
-		switch (c) {
-		case OPT_ROLE:
-			rc = parse_role(optarg, &sb->role);
-			break;
-		case OPT_UUID:
-			if (!ord_uuid_parse(optarg, sb->uuid) &&
-			    memchr_inv(sb->uuid, 0, DMO_UUID_LEN))
-				break;
-			ord_err("--uuid: \"%s\" is not a UUID; take the one that format printed at the peer",
-				optarg);
-			return ORD_USAGE;
-		case OPT_LABEL:
-			rc = parse_label(optarg, sb->label);
-			break;
-		case OPT_VOLUME:
-			rc = parse_volume(optarg, sb);
-			break;
-		case OPT_PLAIN:
-			sb->flags |= DMO_SBF_PLAIN;
-			break;
-		case OPT_EQUAL:
-			sb->flags |= DMO_SBF_ASSUME_EQUAL;
-			break;
-		case OPT_CYCLE:
-			rc = ord_number("--cycle-ms", optarg, DMO_CYCLE_MS_MIN, DMO_CYCLE_MS_MAX,
-					"ms", &n);
-			sb->cycle_ms = rc ? 0 : (u32)n;
-			break;
-		case OPT_BUDGET:
-			rc = ord_number("--budget-mib", optarg, DMO_BUDGET_MIB_MIN,
-					DMO_BUDGET_MIB_MAX, "MiB", &n);
-			sb->budget_mib = rc ? 0 : (u32)n;
-			break;
-		case OPT_TIMEOUT:
-			rc = ord_number("--link-timeout", optarg, DMO_LINK_TIMEOUT_MS_MIN,
-					DMO_LINK_TIMEOUT_MS_MAX, "ms", &n);
-			sb->link_timeout_ms = rc ? 0 : (u32)n;
-			break;
-		case OPT_FORCE:
-			*force = true;
-			break;
-		default:
-			return ORD_USAGE;
-		}
-		if (rc)
-			return rc;
+	if (!plain)
+		return ctl_usage_error(cmd, "--plain is missing: this version makes no authenticated links, so the session could never be linked; with --plain its links are neither authenticated nor encrypted, and belong into a protected network");
+	sb->flags |= DMO_SBF_PLAIN;
+	if (assume_equal)
+		sb->flags |= DMO_SBF_ASSUME_EQUAL;
+	sb->created_ns = ord_wall_ns();
+	if (!memchr_inv(sb->uuid, 0, DMO_UUID_LEN)) {
+		if (random_bytes(sb->uuid, DMO_UUID_LEN))
+			return ORD_FAIL;
+		sb->uuid[6] = (sb->uuid[6] & 0x0f) | 0x40;	/* version 4, RFC 9562 */
+		sb->uuid[8] = (sb->uuid[8] & 0x3f) | 0x80;
 	}
-	if (!sb->role)
-		return ctl_usage_error(cmd, "--role is missing");
-	if (!sb->nr_volumes)
-		return ctl_usage_error(cmd, "--volume is missing");
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one metadata device");
-	return 0;
+	if (sb->role == DMO_ROLE_SECONDARY && !assume_equal)
+		sb->flags |= DMO_SBF_INCONSISTENT;
+	while (sb->role == DMO_ROLE_PRIMARY && !sb->gen_current)
+		if (random_bytes(&sb->gen_current, sizeof(sb->gen_current)))
+			return ORD_FAIL;
+	return format(sb, meta);
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
-{
-	static struct dmo_super sb;
-	bool force = false;
-	int rc;
+static const struct operand operands[] = { { "META", &meta }, { 0 } };
 
-	sb.cycle_ms = DMO_CYCLE_MS_DEFAULT;
-	sb.budget_mib = DMO_BUDGET_MIB_DEFAULT;
-	sb.link_timeout_ms = DMO_LINK_TIMEOUT_MS_DEFAULT;
-	sb.created_ns = ord_wall_ns();
-	rc = parse(cmd, argc, argv, &sb, &force);
-	if (rc)
-		return rc;
-	if (!memchr_inv(sb.uuid, 0, DMO_UUID_LEN)) {
-		if (random_bytes(sb.uuid, DMO_UUID_LEN))
-			return ORD_FAIL;
-		sb.uuid[6] = (sb.uuid[6] & 0x0f) | 0x40;	/* version 4, RFC 9562 */
-		sb.uuid[8] = (sb.uuid[8] & 0x3f) | 0x80;
-	}
-	if (sb.role == DMO_ROLE_SECONDARY && !(sb.flags & DMO_SBF_ASSUME_EQUAL))
-		sb.flags |= DMO_SBF_INCONSISTENT;
-	while (sb.role == DMO_ROLE_PRIMARY && !sb.gen_current)
-		if (random_bytes(&sb.gen_current, sizeof(sb.gen_current)))
-			return ORD_FAIL;
-	return format(&sb, argv[optind], force);
-}
+static const struct opt opts[] = {
+	{ "role", "primary|secondary", "which side this is", parse_role, .must = true },
+	{ "volume", "ID:SIZE[:LBS]|ID:DATA[:LBS]",
+	  "a volume of 1M to 64T; of a device its size and the size of its logical blocks (else 512) are taken; up to 256, the same at both sides",
+	  parse_volume, .must = true, .many = true },
+	{ "uuid", "UUID", "take this one, for the second side; default: a new one", parse_uuid },
+	{ "label", "LABEL", "a name for the session", parse_label },
+	{ "plain", NULL, "allow links without authentication and encryption, for networks that are protected otherwise; without it there can be none, so it must be said",
+	  opt_flag, &plain },
+	{ "assume-equal", NULL, "both sides' data devices are known to be the same (both new and zeroed, or copied by other means): no first full copy; if they differ, they stay so",
+	  opt_flag, &assume_equal },
+	CTL_CYCLE(&new_sb.cycle_ms, "length of a cycle, 1000 by default"),
+	CTL_BUDGET(&new_sb.budget_mib, "memory for blocks on their way, 256 by default"),
+	CTL_LINK_TIMEOUT(&new_sb.link_timeout_ms, "a link that is silent for so long is given up, 10000 by default"),
+	{ "rate", "RATE", "of distinct data written: say for how long an outage the journal is",
+	  opt_rate, &rate },
+	{ "force", NULL, "overwrite a session's metadata or another known content; never a device that is in use",
+	  opt_flag, &force },
+	{ 0 }
+};
 
 const struct command cmd_format = {
 	.name = "format",
-	.args = "--role primary|secondary --volume ID:SIZE|ID:DEVICE[:LBS] ... [--uuid UUID] [--label LABEL] [--plain] [--assume-equal] [--cycle-ms N] [--budget-mib N] [--link-timeout MS] [--force] META",
 	.what = "lay out a metadata device (data devices are not touched)",
+	.operands = operands,
 	.opts = opts,
 	.run = run,
 };

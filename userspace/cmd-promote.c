@@ -6,6 +6,7 @@
  */
 #include "ondisk.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,23 +14,23 @@
 
 #include "ctl.h"
 #include "dm.h"
+#include "holders.h"
 #include "lookup.h"
 #include "metafile.h"
 #include "nl.h"
 
-enum { OPT_FORCE = 256 };
+#define POLL_MS	50
 
-static const struct option opts[] = {
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ 0 }
-};
+static const char *session;
+static bool force;
+static uint64_t wait_ms = HOLDERS_WAIT_MS;
 
 static bool is_ours(const struct ord_session *s, const struct dm_volume *v)
 {
 	return ord_same_meta(s, v->meta_major, v->meta_minor);
 }
 
-static int preflight(const struct ord_session *s, const struct dm_volumes *all, bool force)
+static int preflight(const struct ord_session *s, const struct dm_volumes *all)
 {
 	unsigned int i;
 	int rc = 0;
@@ -49,11 +50,8 @@ static int preflight(const struct ord_session *s, const struct dm_volumes *all, 
 		rc = -1;
 	}
 	for (i = 0; i < all->nr; i++) {
-		if (!is_ours(s, &all->v[i]) || all->v[i].open_count <= 0)
-			continue;
-		ord_err("volume \"%s\" is open (mounted, or read by somebody); close it first",
-			all->v[i].name);
-		rc = -1;
+		if (is_ours(s, &all->v[i]) && holders_wait(&all->v[i], rc ? 0 : wait_ms))
+			rc = -1;
 	}
 	if (!rc && s->link_state == DMO_LINK_UP)
 		ord_note("the link to %s is up and will be dropped; make sure that the old primary is not written any more",
@@ -133,12 +131,12 @@ static void print_result(struct ord_cut cut, uint64_t ns)
 	putchar('\n');
 }
 
-static int change_role(struct ord_session *s, bool force)
+static int change_role(struct ord_session *s)
 {
 	struct dm_volumes all;
 	struct ord_cut cut;
 	unsigned int nr;
-	uint64_t ns;
+	uint64_t ns, deadline;
 	int rc;
 
 	if (dm_volumes_get(&all)) {
@@ -153,9 +151,12 @@ static int change_role(struct ord_session *s, bool force)
 		dm_volumes_free(&all);
 		return rc ? ORD_FAIL : ORD_OK;
 	}
-	rc = preflight(s, &all, force);
+	rc = preflight(s, &all);
 	if (!rc) {
-		rc = knl_promote(s, force, &cut);
+		deadline = ord_mono_ms() + wait_ms;
+		/* somebody may have opened a volume since it was looked at */
+		while ((rc = knl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
+			ord_sleep_ms(POLL_MS);
 		if (rc)
 			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
 	}
@@ -172,32 +173,34 @@ static int change_role(struct ord_session *s, bool force)
 	return rc ? ORD_FAIL : ORD_OK;
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
+static int run(const struct command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
-	bool force = false;
-	int c, rc;
+	int rc;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		if (c != OPT_FORCE)
-			return ORD_USAGE;
-		force = true;
-	}
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one session");
-	s = lookup_session(&list, argv[optind]);
+	(void)cmd;
+	s = lookup_session(&list, session);
 	if (!s)
 		return ORD_FAIL;
-	rc = change_role(s, force);
+	rc = change_role(s);
 	ord_sessions_free(&list);
 	return rc;
 }
 
+static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+
+static const struct opt opts[] = {
+	{ "force", NULL, "even while INCONSISTENT: the data is then a mixture of states, to be repaired or thrown away",
+	  opt_flag, &force },
+	CTL_WAIT("wait", &wait_ms, "for how long, if something has a volume open; default: 5s"),
+	{ 0 }
+};
+
 const struct command cmd_promote = {
 	.name = "promote",
-	.args = "SESSION [--force]",
 	.what = "make a secondary a writable primary, at its newest boundary",
+	.operands = operands,
 	.opts = opts,
 	.run = run,
 };

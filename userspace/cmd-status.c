@@ -9,17 +9,13 @@
 #include "lookup.h"
 #include "nl.h"
 #include "print.h"
+#include "verdict.h"
 
-enum { OPT_JSON = 256, OPT_DUMP, OPT_WATCH };
+static const char *session;
+static bool json, dump, checking;
+static uint64_t watch_ms, max_lag_ms;
 
-static const struct option opts[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "dump", no_argument, NULL, OPT_DUMP },
-	{ "watch", optional_argument, NULL, OPT_WATCH },
-	{ 0 }
-};
-
-static int show(const char *session, void (*print)(const struct ord_sessions *list))
+static int show(void (*print)(const struct ord_sessions *list))
 {
 	struct ord_sessions all, one = { .nr = 1 };
 
@@ -36,7 +32,49 @@ static int show(const char *session, void (*print)(const struct ord_sessions *li
 	return ORD_OK;
 }
 
-static int watch(const char *session, void (*print)(const struct ord_sessions *list), uint64_t ms)
+/* For monitoring: one line, and the worst of the verdicts as exit code. */
+static int check(void)
+{
+	enum verdict_level worst = V_OK;
+	struct ord_sessions all = { 0 };
+	struct ord_session *one = NULL;
+	struct verdict v;
+	unsigned int i;
+
+	if (session) {
+		one = lookup_session(&all, session);
+	} else if (knl_sessions(&all)) {
+		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", knl_why());
+		return V_UNKNOWN;
+	}
+	if (session && !one) {
+		printf("ORDERED UNKNOWN - there is no session \"%s\"\n", session);
+		return V_UNKNOWN;
+	}
+	if (!all.nr) {
+		printf("ORDERED UNKNOWN - no sessions\n");
+		return V_UNKNOWN;
+	}
+	for (i = 0; i < all.nr; i++) {
+		if (one && one != &all.v[i])
+			continue;
+		verdict_of(&all.v[i], max_lag_ms, &v);
+		if (v.level > worst)
+			worst = v.level;
+	}
+	printf("ORDERED %s -", verdict_name(worst));
+	for (i = 0; i < all.nr; i++) {
+		if (one && one != &all.v[i])
+			continue;
+		verdict_of(&all.v[i], max_lag_ms, &v);
+		printf(" %s%s%s;", v.line, *v.why ? ": " : "", v.why);
+	}
+	putchar('\n');
+	ord_sessions_free(&all);
+	return (int)worst;
+}
+
+static int watch(void (*print)(const struct ord_sessions *list))
 {
 	bool tty = isatty(STDOUT_FILENO) && print == print_pretty;
 	int rc;
@@ -45,52 +83,60 @@ static int watch(const char *session, void (*print)(const struct ord_sessions *l
 	for (;;) {
 		if (tty)
 			fputs("\033[H\033[J", stdout);
-		rc = show(session, print);
+		rc = show(print);
 		if (!tty && print == print_pretty)
 			putchar('\n');
 		if (fflush(stdout) || rc)
-			return rc ? rc : ORD_FAIL;
-		ord_sleep_ms(ms);
+			return rc;	/* main() says of the output */
+		ord_sleep_ms(watch_ms);
 		if (ord_interrupted())
 			return ORD_OK;
 	}
 }
 
-static int run(const struct command *cmd, int argc, char **argv)
+static int run(const struct command *cmd)
 {
-	void (*print)(const struct ord_sessions *list) = print_pretty;
-	const char *session = NULL;
-	uint64_t ms = 0;
-	int c;
+	void (*print)(const struct ord_sessions *list) = json ? print_json : dump ? print_dump :
+							  print_pretty;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1) {
-		switch (c) {
-		case OPT_JSON:
-			print = print_json;
-			break;
-		case OPT_DUMP:
-			print = print_dump;
-			break;
-		case OPT_WATCH:
-			ms = 1000;
-			if (optarg && ctl_seconds("--watch", optarg, &ms))
-				return ORD_USAGE;
-			break;
-		default:
-			return ORD_USAGE;
-		}
-	}
-	if (argc - optind > 1)
-		return ctl_usage_error(cmd, "name one session, or none for all");
-	if (optind < argc)
-		session = argv[optind];
-	return ms ? watch(session, print, ms) : show(session, print);
+	(void)cmd;
+	if (checking)
+		return check();
+	return watch_ms ? watch(print) : show(print);
 }
+
+static int parse_watch(const struct opt *o, const char *text)
+{
+	return opt_time(o, text ? text : "1");
+}
+
+enum { PEOPLE, JSON, DUMP, PLUGIN };
+#define SHOWN	(FORM(PEOPLE) | FORM(JSON) | FORM(DUMP))
+
+static const struct operand operands[] = {
+	{ "SESSION", &session, .optional = true },
+	{ 0 }
+};
+
+static const struct opt opts[] = {
+	{ "json", NULL, "an array of one object a session; see FIELDS in orderedctl(8)", opt_flag,
+	  &json, .forms = FORM(JSON), .must = true },
+	{ "dump", NULL, "lines of fields separated by tabs; see FIELDS in orderedctl(8)", opt_flag,
+	  &dump, .forms = FORM(DUMP), .must = true },
+	{ "watch", "TIME", "again and again, each second or as said", parse_watch, &watch_ms,
+	  .unit = 1000, .min = 1000, .max = TIMEOUT_MAX_MS, .forms = SHOWN, .may = true },
+	{ "check", NULL, "for monitoring: one line, and the exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (which wrong usage is, too)",
+	  opt_flag, &checking, .forms = FORM(PLUGIN), .must = true },
+	{ "max-lag", "TIME", "more than that, or no copy at all, is CRITICAL", opt_time,
+	  &max_lag_ms, .unit = 1000, .min = 1000, .max = TIMEOUT_MAX_MS, .forms = FORM(PLUGIN) },
+	{ 0 }
+};
 
 const struct command cmd_status = {
 	.name = "status",
-	.args = "[SESSION] [--json | --dump] [--watch[=SECONDS]]",
 	.what = "role, state, cuts, lag, link, and what blocks",
+	.operands = operands,
 	.opts = opts,
+	.plugin = "check",
 	.run = run,
 };

@@ -6,15 +6,12 @@
 #include "ctl.h"
 #include "lookup.h"
 #include "nl.h"
+#include "verdict.h"
 
 #define POLL_MS	50
 
-enum { OPT_TIMEOUT = 256 };
-
-static const struct option drain_opts[] = {
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ 0 }
-};
+static const char *session;
+static uint64_t timeout_ms;
 
 static int make_cut(const struct ord_session *s, struct ord_cut *cut)
 {
@@ -28,18 +25,15 @@ static int make_cut(const struct ord_session *s, struct ord_cut *cut)
 	return ORD_FAIL;
 }
 
-static int run_switch(const struct command *cmd, int argc, char **argv)
+static int run_switch(const struct command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
 	struct ord_cut cut;
 	int rc;
 
-	if (ctl_getopt(cmd, argc, argv) != -1)
-		return ORD_USAGE;
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one session");
-	s = lookup_session(&list, argv[optind]);
+	(void)cmd;
+	s = lookup_session(&list, session);
 	if (!s)
 		return ORD_FAIL;
 	rc = make_cut(s, &cut);
@@ -73,6 +67,8 @@ static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char
 {
 	uint32_t block = s->block;
 
+	progress_line(s, NULL);
+
 	if (s->link_state == DMO_LINK_NONE && block == DMO_BLOCK_NOTHING)
 		block = DMO_BLOCK_NO_LINK;
 	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", lookup_name(s),
@@ -85,7 +81,7 @@ static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char
 	return ORD_FAIL;
 }
 
-static int wait_restored(struct ord_session *s, struct ord_cut cut, uint64_t timeout_ms)
+static int wait_restored(struct ord_session *s, struct ord_cut cut)
 {
 	uint64_t start = ord_mono_ms();
 	unsigned int stuck = 0;
@@ -96,6 +92,7 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut, uint64_t tim
 			ord_err("can't read %s: %s", lookup_name(s), knl_why());
 			return ORD_FAIL;
 		}
+		progress_line(s, "drain");
 		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
 			return ORD_OK;
 		/* twice, so that a passing moment (a reload) is none */
@@ -112,42 +109,45 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut, uint64_t tim
 	}
 }
 
-static int run_drain(const struct command *cmd, int argc, char **argv)
+static int run_drain(const struct command *cmd)
 {
 	struct ord_sessions list;
-	uint64_t timeout_ms = 0;
 	struct ord_session *s;
 	struct ord_cut cut;
-	int c, rc;
+	int rc;
 
-	while ((c = ctl_getopt(cmd, argc, argv)) != -1)
-		if (c != OPT_TIMEOUT || ctl_seconds("--timeout", optarg, &timeout_ms))
-			return ORD_USAGE;
-	if (argc - optind != 1)
-		return ctl_usage_error(cmd, "name one session");
-	s = lookup_session(&list, argv[optind]);
+	(void)cmd;
+	s = lookup_session(&list, session);
 	if (!s)
 		return ORD_FAIL;
 	rc = make_cut(s, &cut);
 	if (!rc)
-		rc = wait_restored(s, cut, timeout_ms);
+		rc = wait_restored(s, cut);
+	progress_line(s, NULL);
 	if (!rc)
 		printf("%s\n", fmt_cut(cut.epoch, cut.n));
 	ord_sessions_free(&list);
 	return rc;
 }
 
+static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+
+static const struct opt drain_opts[] = {
+	CTL_WAIT("timeout", &timeout_ms, "how long to wait; default: for ever"),
+	{ 0 }
+};
+
 const struct command cmd_switch = {
 	.name = "switch",
-	.args = "SESSION",
 	.what = "end the current cycle; prints the cut, EPOCH.N",
+	.operands = operands,
 	.run = run_switch,
 };
 
 const struct command cmd_drain = {
 	.name = "drain",
-	.args = "SESSION [--timeout SECONDS]",
 	.what = "end the cycle and wait until the secondary has it on its disks",
+	.operands = operands,
 	.opts = drain_opts,
 	.run = run_drain,
 };

@@ -3,39 +3,44 @@
 #ifndef ORD_CTL_H
 #define ORD_CTL_H
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "opt.h"
 #include "util.h"
+
+#define FORM(n)		(1u << (n))
+#define TIMEOUT_MAX_MS	86400000	/* of all options that say how long to wait */
 
 struct command {
 	const char *name;
-	const char *args;	/* usage, after the name */
 	const char *what;	/* one line */
-	const struct option *opts;	/* NULL: none; also for completion */
-	/* argv[0] is the command's name; returns an exit code */
-	int (*run)(const struct command *cmd, int argc, char **argv);
+	const struct operand *operands;	/* NULL: none */
+	const struct opt *opts;	/* NULL: none */
+	/* an option; where it is given a usage error ends with a monitoring plugin's UNKNOWN */
+	const char *plugin;
+	/* with what was given in the targets of the tables; returns an exit code */
+	int (*run)(const struct command *cmd);
 };
 
 extern const struct command cmd_format, cmd_create, cmd_remove, cmd_connect, cmd_listen,
 	cmd_disconnect, cmd_status, cmd_switch, cmd_drain, cmd_set, cmd_promote, cmd_monitor,
-	cmd_dump;
+	cmd_dump, cmd_list, cmd_wait, cmd_size;
 
-/*
- * ctl_getopt - the next option of the command, by its table
- * Return: its val, -1 at the end (optind is then the first operand, operands
- * having been moved there), '?' after it said what is wrong.
- */
-int ctl_getopt(const struct command *cmd, int argc, char **argv);
-
-/* Says how the command is used; returns ORD_USAGE. */
-int ctl_usage(const struct command *cmd);
-
-/* "what" is missing, or too much: an error with the usage; returns ORD_USAGE. */
+/* Says what is wrong, and how the command is used; returns ORD_USAGE. */
 int __printf(2, 3) ctl_usage_error(const struct command *cmd, const char *fmt, ...);
 
-/* A time-out in seconds, 1 to 86400, into ms. Return: 0 or ORD_USAGE. */
-int ctl_seconds(const char *what, const char *text, uint64_t *ms);
+/* Rows of tables that several commands have. */
+#define CTL_LINK_TIMEOUT(_to, _help) \
+	{ "link-timeout", "MS", _help, opt_time32, _to, \
+	  .unit = 1, .min = DMO_LINK_TIMEOUT_MS_MIN, .max = DMO_LINK_TIMEOUT_MS_MAX }
+#define CTL_CYCLE(_to, _help) \
+	{ "cycle-ms", "MS", _help, opt_time32, _to, \
+	  .unit = 1, .min = DMO_CYCLE_MS_MIN, .max = DMO_CYCLE_MS_MAX }
+#define CTL_BUDGET(_to, _help) \
+	{ "budget-mib", "MIB", _help, opt_mib, _to, .unit = 1 << 20, \
+	  .min = (uint64_t)DMO_BUDGET_MIB_MIN << 20, .max = (uint64_t)DMO_BUDGET_MIB_MAX << 20 }
+#define CTL_WAIT(_name, _to, _help) \
+	{ _name, "TIME", _help, opt_time, _to, .unit = 1000, .min = 1000, .max = TIMEOUT_MAX_MS }
 
 #endif /* ORD_CTL_H */

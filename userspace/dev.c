@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "dev.h"
+
+#include <blkid/blkid.h>
 #include "util.h"
 
 #define MAX_DEPTH	16	/* of a stack of devices; against loops */
@@ -249,42 +251,84 @@ int dev_pread(int fd, void *buf, uint64_t len, uint64_t off)
 	return pread_all(fd, buf, len, off);
 }
 
-static const struct {
-	const char *name;
-	unsigned int off, len;
-	const char *magic;
-} signatures[] = {
-	{ "an ext2/3/4 file system", 1080, 2, "\x53\xef" },
-	{ "an XFS file system", 0, 4, "XFSB" },
-	{ "a btrfs file system", 65600, 8, "_BHRfS_M" },
-	{ "an F2FS file system", 1024, 4, "\x10\x20\xf5\xf2" },
-	{ "swap space", 4086, 10, "SWAPSPACE2" },
-	{ "an LVM physical volume", 512, 8, "LABELONE" },
-	{ "an LVM physical volume", 536, 8, "LVM2 001" },
-	{ "a LUKS volume", 0, 6, "LUKS\xba\xbe" },
-	{ "an MD RAID member", 4096, 4, "\xfc\x4e\x2b\xa9" },
-	{ "an MD RAID member", 0, 4, "\xfc\x4e\x2b\xa9" },
-	{ "a bcache device", 4120, 16,
-	  "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81" },
-	{ "a GPT partition table", 512, 8, "EFI PART" },
-	{ "a GPT partition table", 4096, 8, "EFI PART" },
-	{ "a partition table or boot sector", 510, 2, "\x55\xaa" },
-};
+/* What libblkid found: words into @text. */
+static bool probed(blkid_probe pr, char *text, size_t size)
+{
+	const char *type, *usage = "";
+
+	if (!blkid_probe_lookup_value(pr, "PTTYPE", &type, NULL)) {
+		snprintf(text, size, "a partition table (%s)", type);
+		return true;
+	}
+	if (blkid_probe_lookup_value(pr, "TYPE", &type, NULL))
+		return false;
+	blkid_probe_lookup_value(pr, "USAGE", &usage, NULL);
+	if (!strcmp(usage, "filesystem"))
+		snprintf(text, size, "a file system (%s)", type);
+	else if (!strcmp(usage, "raid"))
+		snprintf(text, size, "a member of a volume group or array (%s)", type);
+	else
+		snprintf(text, size, "something else (%s)", type);
+	return true;
+}
+
+/* A dm-integrity that wasn't wiped can't be read where nothing was written to it. */
+static bool never_written(int fd)
+{
+	void *buf;
+	int rc;
+
+	if (posix_memalign(&buf, 4096, 4096))
+		return false;
+	rc = dev_pread(fd, buf, 4096, 0);
+	free(buf);
+	return rc == -EILSEQ;
+}
+
+int dev_wipe(int fd)
+{
+	blkid_probe pr = blkid_new_probe();
+	int rc = -1;
+
+	if (!pr)
+		return -1;
+	if (!blkid_probe_set_device(pr, fd, 0, 0) && !blkid_probe_enable_superblocks(pr, 1) &&
+	    !blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM) &&
+	    !blkid_probe_enable_partitions(pr, 1) &&
+	    !blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC)) {
+		while (!(rc = blkid_do_probe(pr)))
+			if (blkid_do_wipe(pr, 0))
+				break;
+	}
+	blkid_free_probe(pr);
+	return rc > 0 || (rc < 0 && never_written(fd)) ? 0 : -1;
+}
 
 const char *dev_signature(int fd)
 {
-	const char *name = NULL;
-	unsigned int i;
-	char *buf;
+	static char text[128];
+	blkid_probe pr = blkid_new_probe();
+	bool found = false;
 
-	if (posix_memalign((void **)&buf, 4096, SIG_BYTES))
-		return NULL;
-	if (!dev_pread(fd, buf, SIG_BYTES, 0)) {
-		for (i = 0; i < ARRAY_LEN(signatures) && !name; i++)
-			if (!memcmp(buf + signatures[i].off, signatures[i].magic,
-				    signatures[i].len))
-				name = signatures[i].name;
+	if (!pr)
+		return "something that can't be told: out of memory";
+	/* a damaged one is one, too */
+	if (blkid_probe_set_device(pr, fd, 0, 0) ||
+	    blkid_probe_enable_superblocks(pr, 1) ||
+	    blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE |
+					      BLKID_SUBLKS_BADCSUM) ||
+	    blkid_probe_enable_partitions(pr, 1))
+		found = !!snprintf(text, sizeof(text), "something that libblkid can't look at");
+	while (!found) {
+		int rc = blkid_do_probe(pr);
+
+		if (rc > 0 || (rc < 0 && never_written(fd)))
+			break;
+		if (rc < 0)
+			found = !!snprintf(text, sizeof(text), "blocks that can't be read");
+		else
+			found = probed(pr, text, sizeof(text));
 	}
-	free(buf);
-	return name;
+	blkid_free_probe(pr);
+	return found ? text : NULL;
 }

@@ -48,7 +48,9 @@ int dev_flush(const char *path);
  */
 int dev_pread(int fd, void *buf, uint64_t len, uint64_t off);
 
-/* dev_signature - name of a known content of the device, or NULL */
+/* dev_signature - what libblkid finds on the device, in words; NULL: nothing. Valid until the next call. */
 const char *dev_signature(int fd);
+/* dev_wipe - remove the signatures of all that libblkid finds. Return: 0, or -1: some are left */
+int dev_wipe(int fd);
 
 #endif /* ORD_DEV_H */

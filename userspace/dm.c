@@ -284,6 +284,22 @@ int dm_exists(const char *name)
 	return rc;
 }
 
+int dm_open_count(const char *name)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_INFO);
+	struct dm_info info;
+	int rc;
+
+	if (!dmt || !dm_task_set_name(dmt, name) || !dm_task_run(dmt) ||
+	    !dm_task_get_info(dmt, &info))
+		rc = errno_of(dmt);
+	else
+		rc = info.exists ? info.open_count : -ENXIO;
+	if (dmt)
+		dm_task_destroy(dmt);
+	return rc;
+}
+
 int dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe)
 {
 	uint16_t flags = probe ? 0 : DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |

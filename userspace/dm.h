@@ -38,6 +38,9 @@ void dm_volumes_free(struct dm_volumes *list);
 /* Is there a device of this name, whatever its table? 1, 0 or -errno */
 int dm_exists(const char *name);
 
+/* How often a device is open; -errno: it can't be told, or there is none. */
+int dm_open_count(const char *name);
+
 /*
  * dm_volume_create - create, load and resume; nothing stays when a step fails
  * @probe: let udev look for file systems on it

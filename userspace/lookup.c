@@ -48,18 +48,34 @@ static void explain_device(const char *path)
 	metafile_close(&m);
 }
 
-static void explain_none(const struct name *n)
+/* Is it what a volume is called? Then its session. */
+static const struct ord_session *session_of_volume(const struct ord_sessions *list,
+						   const struct name *n)
+{
+	unsigned int i, k;
+
+	for (i = 0; n->kind == BY_LABEL && i < list->nr; i++)
+		for (k = 0; k < list->v[i].nr_volumes; k++)
+			if (!strcmp(list->v[i].volumes[k].dm_name, n->text))
+				return &list->v[i];
+	return NULL;
+}
+
+static void explain_none(const struct ord_sessions *list, const struct name *n)
 {
 	static const char * const what[] = {
 		[BY_DEVICE] = "its metadata on device",
 		[BY_UUID] = "the UUID",
 		[BY_LABEL] = "the label",
 	};
+	const struct ord_session *s = session_of_volume(list, n);
 
-	if (n->kind == BY_DEVICE && strchr(n->text, '/'))
+	if (s)
+		ord_err("\"%s\" is a volume; its session is %s: name that", n->text, lookup_name(s));
+	else if (n->kind == BY_DEVICE && strchr(n->text, '/'))
 		explain_device(n->text);
 	else
-		ord_err("no active session has %s \"%s\"; \"orderedctl status\" lists those there are",
+		ord_err("no active session has %s \"%s\"; \"orderedctl list\" lists those there are",
 			what[n->kind], n->text);
 }
 
@@ -129,7 +145,7 @@ static struct ord_session *pick(const struct ord_sessions *list, const struct na
 	if (nr)
 		print_candidates(list, n);
 	else
-		explain_none(n);
+		explain_none(list, n);
 	return NULL;
 }
 

@@ -61,6 +61,11 @@ int metafile_open(struct metafile *m, const char *path, int flags, char *why)
 		read_super(m, i, buf);
 	m->chosen = dmo_super_choose(for_choice(m->sb_rc[0]), &m->sb[0],
 				     for_choice(m->sb_rc[1]), &m->sb[1]);
+	if (m->chosen == -ENODATA) {
+		const char *sig = dev_signature(m->fd);
+
+		snprintf(m->holds, sizeof(m->holds), "%s", sig ?: "");
+	}
 	m->st_chosen = -ENODATA;
 	if (m->chosen >= 0) {
 		for (i = 0; i < 2; i++)
@@ -83,6 +88,26 @@ void metafile_close(struct metafile *m)
 	m->fd = -1;
 }
 
+int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, char *why)
+{
+	static const u64 at[2] = { DMO_WIT_BLOCK0, DMO_WIT_BLOCK1 };
+	const struct dmo_super *sb = &m->sb[m->chosen];
+	void *buf;
+	int rc;
+
+	if (!(sb->incompat & DMO_INCOMPAT_WITNESS))
+		return dmo_refuse(why, -ENODATA, "no volume was activated yet");
+	if (posix_memalign(&buf, DMO_BLOCK, DMO_WIT_BYTES))
+		return dmo_refuse(why, -ENOMEM, "out of memory");
+	rc = dev_pread(m->fd, buf, DMO_WIT_BYTES, at[i] * DMO_BLOCK);
+	if (rc)
+		rc = dmo_refuse(why, -EIO, "witness: can't be read: %s", strerror(-rc));
+	else
+		rc = dmo_witness_decode(buf, sb, w, why);
+	free(buf);
+	return rc;
+}
+
 const struct dmo_super *metafile_super(const struct metafile *m, char *why)
 {
 	int i;
@@ -95,6 +120,12 @@ const struct dmo_super *metafile_super(const struct metafile *m, char *why)
 		dmo_refuse(why, 0,
 			   "the two superblock copies are of different sessions, %s and %s (a format was cut short): format it again",
 			   dmo_uuid_text(m->sb[0].uuid, a), dmo_uuid_text(m->sb[1].uuid, b));
+		return NULL;
+	}
+	if (m->holds[0]) {
+		dmo_refuse(why, 0,
+			   "it holds %s and no metadata of dm-ordered: did you exchange --meta and --data?",
+			   m->holds);
 		return NULL;
 	}
 	for (i = 0; i < 2; i++)

@@ -15,6 +15,7 @@ struct metafile {
 	char sb_why[2][DMO_REASON_LEN];
 	struct dmo_super sb[2];
 	int chosen;		/* copy in force, or negative errno */
+	char holds[128];	/* -ENODATA: what there is instead, in words; "": nothing known */
 	int st_rc[2];
 	char st_why[2][DMO_REASON_LEN];
 	struct dmo_state st[2];
@@ -29,6 +30,13 @@ struct metafile {
  */
 int metafile_open(struct metafile *m, const char *path, int flags, char *why);
 void metafile_close(struct metafile *m);
+
+/*
+ * metafile_witness - read and decode copy @i of the witness; there is a superblock in force
+ * @w: its vols has DMO_MAX_VOLUMES entries
+ * Return: 0, or -errno with @why; -ENODATA: there is none yet.
+ */
+int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, char *why);
 
 /*
  * metafile_super - the superblock in force

@@ -80,6 +80,11 @@ struct ord_session {
 	uint32_t block;		/* enum dmo_block_reason */
 	uint64_t block_ms;
 	char reason[DMO_REASON_LEN];
+	uint32_t peer_condition;	/* enum dmo_condition */
+	uint64_t peer_condition_ms;
+	uint64_t chunk_max;
+	uint64_t copy_total;
+	uint64_t copy_ms;
 	uint64_t generation;
 	struct ord_volume *volumes;
 	unsigned int nr_volumes;

@@ -16,6 +16,7 @@ static const char * const states[] = {
 	[DMO_STATE_REPLICATING] = "replicating",
 	[DMO_STATE_COPYING] = "copying",
 	[DMO_STATE_FAILED] = "failed",
+	[DMO_STATE_BUSY] = "busy",
 };
 
 static const char * const links[] = {
@@ -43,6 +44,21 @@ static const char * const events[] = {
 	[DMO_EVENT_CONSISTENT] = "consistent",
 	[DMO_EVENT_ERROR] = "error",
 	[DMO_EVENT_PROMOTED] = "promoted",
+	[DMO_EVENT_PEER] = "peer",
+	[DMO_EVENT_LARGE] = "large",
+};
+
+static const struct {
+	const char *name, *text;
+} conditions[] = {
+	[DMO_COND_GOOD] = { "good", "nothing" },
+	[DMO_COND_JOURNAL] = { "journal", "its journal is nearly full: its data devices are slow" },
+	[DMO_COND_SUSPENDED] = { "suspended", "a volume is suspended: nothing is restored" },
+	[DMO_COND_RESTORE_ERROR] = {
+		"restore-error", "a data device fails: nothing is restored"
+	},
+	[DMO_COND_DAMAGED] = { "damaged", "its journal is damaged: it is INCONSISTENT" },
+	[DMO_COND_META_ERROR] = { "meta-error", "its metadata device failed" },
 };
 
 static const struct {
@@ -89,6 +105,10 @@ static const struct {
 		"restore-error", "a data device of the secondary failed",
 		"see the reason and the kernel log, repair the device, activate the session again"
 	},
+	[DMO_BLOCK_BUSY] = {
+		"busy", "a command or a suspend is in hand and waits",
+		"see the reason; if it lasts, look for a disk that hangs"
+	},
 };
 
 static const char *name_of(const char * const *names, unsigned int nr, uint32_t v)
@@ -127,6 +147,20 @@ const char *ord_chunk_name(uint32_t state)
 const char *ord_event_name(uint32_t event)
 {
 	return name_of(events, ARRAY_LEN(events), event);
+}
+
+const char *ord_condition_name(uint32_t cond)
+{
+	if (cond < ARRAY_LEN(conditions))
+		return conditions[cond].name;
+	return name_of(NULL, 0, cond);
+}
+
+const char *ord_condition_text(uint32_t cond)
+{
+	if (cond < ARRAY_LEN(conditions))
+		return conditions[cond].text;
+	return "something this orderedctl does not know";
 }
 
 const char *ord_block_name(uint32_t reason)

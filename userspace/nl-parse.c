@@ -59,6 +59,11 @@ static struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_VOLUMES] = { .type = NLA_NESTED },
 	[DMO_A_VOLUME_ID] = { .type = NLA_U32 },
 	[DMO_A_EVENT] = { .type = NLA_U32 },
+	[DMO_A_PEER_CONDITION] = { .type = NLA_U32 },
+	[DMO_A_PEER_CONDITION_MS] = { .type = NLA_U64 },
+	[DMO_A_CHUNK_MAX] = { .type = NLA_U64 },
+	[DMO_A_COPY_TOTAL] = { .type = NLA_U64 },
+	[DMO_A_COPY_MS] = { .type = NLA_U64 },
 };
 
 static struct nla_policy chunk_policy[DMO_CA_MAX + 1] = {
@@ -243,6 +248,11 @@ int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
 	if (tb[DMO_A_REASON])
 		copy_text(s->reason, sizeof(s->reason), tb[DMO_A_REASON]);
 	get_u64(tb, DMO_A_GENERATION, &s->generation);
+	get_u32(tb, DMO_A_PEER_CONDITION, &s->peer_condition);
+	get_u64(tb, DMO_A_PEER_CONDITION_MS, &s->peer_condition_ms);
+	get_u64(tb, DMO_A_CHUNK_MAX, &s->chunk_max);
+	get_u64(tb, DMO_A_COPY_TOTAL, &s->copy_total);
+	get_u64(tb, DMO_A_COPY_MS, &s->copy_ms);
 	rc = parse_chunk(tb[DMO_A_CHUNK_ACTIVE], &s->active);
 	if (!rc)
 		rc = parse_chunk(tb[DMO_A_CHUNK_OLDER], &s->older);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include "nl.h"
 #include "util.h"
@@ -141,6 +142,7 @@ static struct nl_sock *open_sock(void)
 
 int knl_open(void)
 {
+	struct utsname uts;
 	struct nl_sock *sk;
 	int one = 1;
 
@@ -152,9 +154,10 @@ int knl_open(void)
 	family = genl_ctrl_resolve(sk, DM_ORDERED_GENL_NAME);
 	if (family < 0) {
 		nl_socket_free(sk);
+		/* asked for it the kernel has tried to load it */
 		return fail(-ENOENT,
-			    "this kernel has no netlink family \"%s\"; load the module with \"modprobe dm-ordered\"",
-			    DM_ORDERED_GENL_NAME);
+			    "the module dm-ordered is not loaded, and the kernel, %s, could not load it: \"modprobe dm-ordered\" says why; is it installed for this kernel?",
+			    uname(&uts) ? "?" : uts.release);
 	}
 	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
@@ -343,12 +346,31 @@ int knl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms)
 	return run(msg, &req);
 }
 
-int knl_link_detach(const struct ord_session *s)
+/* Runs @msg with the flag @attr. */
+static int run_with_flag(struct nl_msg *msg, int attr)
+{
+	struct request req = { 0 };
+
+	if (msg && nla_put_flag(msg, attr)) {
+		nlmsg_free(msg);
+		return fail(-ENOMEM, "out of memory");
+	}
+	return msg ? run(msg, &req) : -EIO;
+}
+
+int knl_link_detach(const struct ord_session *s, bool more)
 {
 	struct nl_msg *msg = session_msg(s, DM_ORDERED_CMD_LINK_DETACH);
 	struct request req = { 0 };
 
+	if (more)
+		return run_with_flag(msg, DMO_A_LINK_WANTED);
 	return msg ? run(msg, &req) : -EIO;
+}
+
+int knl_link_want(const struct ord_session *s)
+{
+	return run_with_flag(session_msg(s, DM_ORDERED_CMD_SET), DMO_A_LINK_WANTED);
 }
 
 static int run_for_cut(struct nl_msg *msg, struct ord_cut *cut)

@@ -10,7 +10,7 @@
 
 #include "model.h"
 
-/* Opens the command socket; called by the others when needed. -ENOENT: no module. */
+/* Opens the command socket; called by the others when needed; the kernel loads the module for it. -ENOENT: it can't. */
 int knl_open(void);
 void knl_close(void);
 const char *knl_why(void);
@@ -30,7 +30,9 @@ struct knl_params {
 };
 
 int knl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms);
-int knl_link_detach(const struct ord_session *s);
+/* @more: others may be made at once; else none until knl_link_want(). */
+int knl_link_detach(const struct ord_session *s, bool more);
+int knl_link_want(const struct ord_session *s);
 int knl_switch(const struct ord_session *s, struct ord_cut *cut);
 int knl_set(const struct ord_session *s, const struct knl_params *p);
 int knl_promote(const struct ord_session *s, bool force, struct ord_cut *cut);

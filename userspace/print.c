@@ -15,6 +15,7 @@
 
 #include "print.h"
 #include "util.h"
+#include "verdict.h"
 
 enum kind {
 	K_STR,		/* char[] */
@@ -125,6 +126,18 @@ static const struct field session_fields[] = {
 	F("block", K_ENUM, S(block), DMO_A_BLOCK, NULL, NULL, .name = ord_block_name),
 	F("block_ms", K_MS, S(block_ms), DMO_A_BLOCK_MS, NULL, NULL),
 	F("reason", K_STR, S(reason), DMO_A_REASON, "reason", "%s"),
+	F("peer_condition", K_ENUM, S(peer_condition), DMO_A_PEER_CONDITION, NULL, NULL,
+	  .name = ord_condition_name),
+	F("peer_condition_ms", K_MS, S(peer_condition_ms), DMO_A_PEER_CONDITION_MS, NULL, NULL),
+	F("chunk_max_bytes", K_BYTES, S(chunk_max), DMO_A_CHUNK_MAX, NULL, NULL),
+	F("copy_total_bytes", K_BYTES, S(copy_total), DMO_A_COPY_TOTAL, "copy", "of %s"),
+	F("copy_ms", K_MS, S(copy_ms), DMO_A_COPY_MS, "copy", "for %s"),
+	F("no_copy", K_FLAG, S(flags), DMO_A_FLAGS, NULL, NULL, .mask = DMO_F_NO_COPY),
+	F("no_link", K_FLAG, S(flags), DMO_A_FLAGS,
+	  "link", "disconnected by command", .mask = DMO_F_NO_LINK, .hide_zero = true),
+	F("refused", K_FLAG, S(flags), DMO_A_FLAGS,
+	  "link", "refused, and would be again", .mask = DMO_F_REFUSED, .hide_zero = true),
+	F("stranger", K_FLAG, S(flags), DMO_A_FLAGS, NULL, NULL, .mask = DMO_F_STRANGER),
 };
 
 static const struct field volume_fields[] = {
@@ -301,13 +314,28 @@ static void pretty_line(const char *line, const struct field *fields, size_t nr,
 
 static void pretty_session(const struct ord_session *s)
 {
+	const char *fits = verdict_fits(s), *progress = progress_text(s);
+	struct verdict v;
 	unsigned int i;
 
+	verdict_of(s, 0, &v);
+	printf("%s\n", v.line);
+	if (*v.why)
+		printf("  %-9s %s\n", "verdict", v.why);
 	for (i = 0; i < ARRAY_LEN(lines); i++) {
 		if (!strcmp(lines[i], "older") && s->older.state == DMO_CHUNK_NONE)
 			continue;
 		pretty_line(lines[i], session_fields, ARRAY_LEN(session_fields), s, &s->has);
+		if (!strcmp(lines[i], "cuts") && s->flags & DMO_F_NO_COPY && !ORD_HAS(s, DMO_A_LAG_MS))
+			printf("  %-9s %s\n", "lag", verdict_rpo(s));
 	}
+	if (progress)
+		printf("  %-9s %s\n", "progress", progress);
+	if (fits)
+		printf("  %-9s %s\n", "fits", fits);
+	if (ORD_HAS(s, DMO_A_PEER_CONDITION) && s->peer_condition != DMO_COND_GOOD)
+		printf("  %-9s %s, for %s\n", "peer", ord_condition_text(s->peer_condition),
+		       fmt_ms(s->peer_condition_ms));
 	if (ORD_HAS(s, DMO_A_BLOCK) && s->block != DMO_BLOCK_NOTHING) {
 		printf("  %-9s %s", "blocked", ord_block_text(s->block));
 		if (ORD_HAS(s, DMO_A_BLOCK_MS))
@@ -396,6 +424,35 @@ static struct json_object *json_fields(const struct field *fields, size_t nr, co
 	return j;
 }
 
+static struct json_object *json_progress(const struct ord_session *s)
+{
+	struct json_object *j;
+	struct progress p;
+
+	progress_of(s, &p);
+	if (!p.there)
+		return NULL;
+	j = json_object_new_object();
+	json_object_object_add(j, "what", json_object_new_string("copy"));
+	json_object_object_add(j, "percent", json_object_new_uint64(p.percent));
+	json_object_object_add(j, "bytes_per_s", json_object_new_uint64(p.bytes_s));
+	json_object_object_add(j, "left_ms", p.left_ms == UINT64_MAX ? NULL :
+			       json_object_new_uint64(p.left_ms));
+	return j;
+}
+
+static struct json_object *json_verdict(const struct ord_session *s)
+{
+	struct json_object *j = json_object_new_object();
+	struct verdict v;
+
+	verdict_of(s, 0, &v);
+	json_object_object_add(j, "level", json_object_new_string(verdict_name(v.level)));
+	json_object_object_add(j, "line", json_object_new_string(v.line));
+	json_object_object_add(j, "why", *v.why ? json_object_new_string(v.why) : NULL);
+	return j;
+}
+
 void print_json(const struct ord_sessions *list)
 {
 	struct json_object *all = json_object_new_array();
@@ -407,6 +464,11 @@ void print_json(const struct ord_sessions *list)
 		struct json_object *j = json_fields(session_fields, ARRAY_LEN(session_fields),
 						    s, &s->has);
 
+		json_object_object_add(j, "lag_reason",
+				       s->role != DMO_ROLE_PRIMARY || ORD_HAS(s, DMO_A_LAG_MS) ?
+				       NULL : json_object_new_string(verdict_rpo(s)));
+		json_object_object_add(j, "verdict", json_verdict(s));
+		json_object_object_add(j, "progress", json_progress(s));
 		json_object_object_add(j, "block_text",
 				       json_object_new_string(ord_block_text(s->block)));
 		json_object_object_add(j, "block_remedy",
@@ -421,6 +483,73 @@ void print_json(const struct ord_sessions *list)
 	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
 					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(all);
+}
+
+/* -- events -------------------------------------------------------------- */
+
+static const char lost_why[] = "the kernel had more events than this reader took";
+
+static void text_event(uint64_t now, const struct ord_event *ev)
+{
+	printf("%s %s %s %s", fmt_time(now), ord_event_name(ev->event), fmt_uuid(ev->uuid),
+	       fmt_dev(ev->meta_major, ev->meta_minor));
+	if (ORD_HAS(ev, DMO_A_CUT))
+		printf(" cut=%s", fmt_cut(ev->cut.epoch, ev->cut.n));
+	if (ORD_HAS(ev, DMO_A_SEQ))
+		printf(" seq=%" PRIu64, ev->seq);
+	if (ORD_HAS(ev, DMO_A_VOLUME_ID))
+		printf(" volume=%" PRIu32, ev->volume_id);
+	if (*ev->reason)
+		printf(" reason=\"%s\"", ev->reason);
+	putchar('\n');
+}
+
+static void add_u64(struct json_object *j, const char *key, bool there, uint64_t v)
+{
+	json_object_object_add(j, key, there ? json_object_new_uint64(v) : NULL);
+}
+
+static void add_str(struct json_object *j, const char *key, const char *v)
+{
+	json_object_object_add(j, key, *v ? json_object_new_string(v) : NULL);
+}
+
+static void json_event(uint64_t now, const struct ord_event *ev)
+{
+	static const struct ord_event lost;
+	struct json_object *j = json_object_new_object(), *cut = NULL;
+	bool is_lost = !ev;
+
+	if (is_lost)
+		ev = &lost;
+	add_u64(j, "time_ns", true, now);
+	add_str(j, "event", is_lost ? "lost" : ord_event_name(ev->event));
+	add_str(j, "uuid", is_lost ? "" : fmt_uuid(ev->uuid));
+	add_u64(j, "meta_major", !is_lost, ev->meta_major);
+	add_u64(j, "meta_minor", !is_lost, ev->meta_minor);
+	if (ORD_HAS(ev, DMO_A_CUT)) {
+		cut = json_object_new_object();
+		add_u64(cut, "epoch", true, ev->cut.epoch);
+		add_u64(cut, "n", true, ev->cut.n);
+	}
+	json_object_object_add(j, "cut", cut);
+	add_u64(j, "seq", ORD_HAS(ev, DMO_A_SEQ), ev->seq);
+	add_u64(j, "volume", ORD_HAS(ev, DMO_A_VOLUME_ID), ev->volume_id);
+	add_str(j, "reason", is_lost ? lost_why : ev->reason);
+	puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(j);
+}
+
+void print_event(uint64_t now, const struct ord_event *ev, bool json)
+{
+	if (json)
+		json_event(now, ev);
+	else if (ev)
+		text_event(now, ev);
+	else
+		printf("%s lost: %s; see \"orderedctl status\" for what is now\n", fmt_time(now),
+		       lost_why);
 }
 
 /* -- for scripts --------------------------------------------------------- */

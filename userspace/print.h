@@ -13,6 +13,9 @@ void print_pretty(const struct ord_sessions *list);
 void print_json(const struct ord_sessions *list);
 void print_dump(const struct ord_sessions *list);
 
+/* An event of now, as a line; @ev NULL: some were lost. */
+void print_event(uint64_t now, const struct ord_event *ev, bool json);
+
 /* The field names, one a line, in the order of --dump: for tests and the man page. */
 void print_fields(void);
 

@@ -16,7 +16,11 @@
 #include "sock.h"
 #include "util.h"
 
-#define BACKLOG		4
+#define BACKLOG		128
+#define MAX_TRIES	8	/* addresses being connected to at a time */
+#define NEXT_TRY_MS	250
+#define MAX_SILENT	16	/* connections that have said nothing yet; the oldest goes */
+#define SILENT_MS	10000
 #define POLL_MS		500
 
 static int __printf(3, 4) fail(char *why, int rc, const char *fmt, ...)
@@ -119,30 +123,97 @@ static int wait_for(int fd, short events, uint64_t deadline)
 	}
 }
 
-static int connect_one(int fd, const struct sockaddr *sa, socklen_t len, uint64_t deadline)
+static int start_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
-	int err = 0, rc = 0, flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return connect(fd, sa, len) && errno != EINPROGRESS ? -errno : 0;
+}
+
+/* 0: connected; else what came of it. */
+static int connect_result(int fd)
+{
+	int err = 0;
 	socklen_t size = sizeof(err);
 
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	if (connect(fd, sa, len)) {
-		if (errno != EINPROGRESS)
-			return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size))
+		return -errno;
+	if (!err)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return -err;
+}
+
+static int connect_one(int fd, const struct sockaddr *sa, socklen_t len, uint64_t deadline)
+{
+	int rc = start_connect(fd, sa, len);
+
+	if (!rc)
 		rc = wait_for(fd, POLLOUT, deadline);
-		if (!rc && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size))
-			rc = -errno;
-		else if (!rc)
-			rc = -err;
+	return rc ? rc : connect_result(fd);
+}
+
+/* Looks at those under way for @ms. Return: one that is connected, or -1; *@rc: why the last one failed. */
+static int poll_tries(struct pollfd *p, unsigned int *nr, uint64_t ms, int *rc)
+{
+	unsigned int i;
+	int fd;
+
+	if (poll(p, *nr, (int)ms) <= 0)
+		return -1;
+	for (i = 0; i < *nr; i++) {
+		if (!p[i].revents)
+			continue;
+		fd = p[i].fd;
+		p[i] = p[--*nr];
+		*rc = connect_result(fd);
+		if (!*rc)
+			return fd;
+		close(fd);
+		i--;
 	}
-	fcntl(fd, F_SETFL, flags);
-	return rc;
+	return -1;
+}
+
+/*
+ * All addresses of a name, each a moment after the one before it or at once when that has failed, so that one
+ * that swallows what is sent does not hold up the others (RFC 8305).
+ */
+static int connect_any(struct addrinfo *a, uint64_t deadline, int *rc)
+{
+	struct pollfd p[MAX_TRIES];
+	unsigned int nr = 0;
+	uint64_t next = 0, now;
+	int fd = -1, one;
+
+	*rc = -EIO;
+	while (fd < 0 && (a || nr)) {
+		now = ord_mono_ms();
+		if (ord_interrupted() || now >= deadline) {
+			*rc = now >= deadline ? -ETIMEDOUT : -EINTR;
+			break;
+		}
+		if (a && nr < MAX_TRIES && (!nr || now >= next)) {
+			one = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+			*rc = one < 0 ? -errno : start_connect(one, a->ai_addr, a->ai_addrlen);
+			if (!*rc)
+				p[nr++] = (struct pollfd){ .fd = one, .events = POLLOUT };
+			else if (one >= 0)
+				close(one);
+			a = a->ai_next;
+			next = now + NEXT_TRY_MS;
+			continue;
+		}
+		fd = poll_tries(p, &nr, deadline - now < NEXT_TRY_MS ? deadline - now : NEXT_TRY_MS, rc);
+	}
+	while (nr)
+		close(p[--nr].fd);
+	return fd;
 }
 
 int sock_connect(const struct endpoint *ep, uint64_t deadline, char *why)
 {
-	struct addrinfo *list, *a;
+	struct addrinfo *list;
 	struct sockaddr_un sun;
-	int fd, rc = -EIO;
+	int fd, rc;
 
 	if (ep->is_unix) {
 		fd = unix_addr(ep, &sun);
@@ -157,22 +228,10 @@ int sock_connect(const struct endpoint *ep, uint64_t deadline, char *why)
 	list = resolve(ep, false, why);
 	if (!list)
 		return -EHOSTUNREACH;
-	for (a = list; a; a = a->ai_next) {
-		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-		if (fd < 0) {
-			rc = -errno;
-			continue;
-		}
-		rc = connect_one(fd, a->ai_addr, a->ai_addrlen, deadline);
-		if (!rc) {
-			freeaddrinfo(list);
-			return fd;
-		}
-		close(fd);
-		if (rc == -EINTR || rc == -ETIMEDOUT)
-			break;
-	}
+	fd = connect_any(list, deadline, &rc);
 	freeaddrinfo(list);
+	if (fd >= 0)
+		return fd;
 	return fail(why, rc, "can't connect to %s: %s", ep->text, strerror(-rc));
 }
 
@@ -259,27 +318,115 @@ int sock_listen(const struct endpoint *ep, char *why)
 	return fd;
 }
 
-int sock_accept(int fd, uint64_t deadline, char *why)
-{
-	for (;;) {
-		int rc = wait_for(fd, POLLIN, deadline), conn;
+/* Connections that have said nothing yet, oldest first: scanners, health checks, half-open ones. */
+static struct {
+	int fd;
+	uint64_t since;
+} silent[MAX_SILENT];
+static unsigned int nr_silent;
 
-		if (rc == -ETIMEDOUT)
-			return fail(why, rc, "no peer has connected in time");
-		if (rc == -EINTR)
-			return fail(why, rc, "interrupted");
-		if (rc)
-			return fail(why, rc, "can't wait for the peer: %s", strerror(-rc));
+static void silent_out(unsigned int i)
+{
+	nr_silent--;
+	memmove(&silent[i], &silent[i + 1], (nr_silent - i) * sizeof(silent[0]));
+}
+
+/* Does it speak our language? 1: yes; 0: not known yet; -1: no, or it is gone. */
+static int speaks(int fd)
+{
+	char magic[4];
+	ssize_t n = recv(fd, magic, sizeof(magic), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (!n || memcmp(magic, "DMOW", (size_t)n))
+		return -1;
+	return n == sizeof(magic);
+}
+
+static void silent_in(int fd)
+{
+	unsigned int i;
+
+	if (nr_silent == MAX_SILENT) {
+		/* one that has spoken by now is no stranger */
+		for (i = 0; i < MAX_SILENT - 1 && speaks(silent[i].fd) > 0; i++)
+			;
+		close(silent[i].fd);
+		silent_out(i);
+	}
+	silent[nr_silent].fd = fd;
+	silent[nr_silent++].since = ord_mono_ms();
+}
+
+/* One that has begun to speak; the newest first, since the peer made it last. -1: none */
+static int take_speaker(void)
+{
+	uint64_t now = ord_mono_ms();
+	unsigned int i = nr_silent;
+	int fd, how;
+
+	while (i--) {
+		fd = silent[i].fd;
+		how = speaks(fd);
+		if (!how && now - silent[i].since < SILENT_MS)
+			continue;
+		silent_out(i);
+		if (how > 0)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+static int accept_all(int fd)
+{
+	int conn;
+
+	for (;;) {
 		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		if (conn >= 0)
-			return conn;
-		switch (errno) {
-		case EAGAIN:
-		case EINTR:
-		case ECONNABORTED:
-			continue;
-		default:
-			return fail(why, -errno, "can't accept a connection: %s", strerror(errno));
-		}
+			silent_in(conn);
+		else if (errno != EINTR && errno != ECONNABORTED)
+			return errno == EAGAIN ? 0 : -errno;
 	}
+}
+
+int sock_accept(int fd, uint64_t deadline, char *why)
+{
+	struct pollfd p[MAX_SILENT + 1];
+	uint64_t now, ms;
+	unsigned int i;
+	int rc;
+
+	for (;;) {
+		rc = accept_all(fd);
+		if (rc)
+			return fail(why, rc, "can't accept a connection: %s", strerror(-rc));
+		rc = take_speaker();
+		if (rc >= 0)
+			return rc;
+		now = ord_mono_ms();
+		if (ord_interrupted())
+			return fail(why, -EINTR, "interrupted");
+		if (deadline && now >= deadline)
+			return fail(why, -ETIMEDOUT, "no peer has connected in time%s",
+				    nr_silent ? "; who did said nothing" : "");
+		ms = deadline && deadline - now < POLL_MS ? deadline - now : POLL_MS;
+		p[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		for (i = 0; i < nr_silent; i++)
+			p[i + 1] = (struct pollfd){ .fd = silent[i].fd, .events = POLLIN };
+		if (poll(p, nr_silent + 1, (int)ms) < 0 && errno != EINTR)
+			return fail(why, -errno, "can't wait for the peer: %s", strerror(errno));
+		ord_sleep_ms(5);	/* half a word does not make it run in circles */
+	}
+}
+
+void sock_unlisten(int fd)
+{
+	while (nr_silent) {
+		close(silent[0].fd);
+		silent_out(0);
+	}
+	close(fd);
 }

@@ -25,6 +25,9 @@ int sock_connect(const struct endpoint *ep, uint64_t deadline, char *why);
 /* A listening socket, or -errno with @why. */
 int sock_listen(const struct endpoint *ep, char *why);
 
+/* Closes it, and the connections that have said nothing yet. */
+void sock_unlisten(int fd);
+
 /* The next connection; -ETIMEDOUT at @deadline (0: none), -EINTR on a signal. */
 int sock_accept(int fd, uint64_t deadline, char *why);
 

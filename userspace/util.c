@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define RING_LEN	160
 
 static int interrupted;
+static char last_err[512];
 
 static void __printf(2, 0) message(const char *prefix, const char *fmt, va_list ap)
 {
@@ -31,6 +33,14 @@ void ord_err(const char *fmt, ...)
 	va_start(ap, fmt);
 	message("", fmt, ap);
 	va_end(ap);
+	va_start(ap, fmt);
+	vsnprintf(last_err, sizeof(last_err), fmt, ap);
+	va_end(ap);
+}
+
+const char *ord_last_err(void)
+{
+	return last_err;
 }
 
 void ord_note(const char *fmt, ...)
@@ -72,31 +82,96 @@ int ord_number(const char *what, const char *text, uint64_t min, uint64_t max,
 	return 0;
 }
 
-int ord_size(const char *text, uint64_t *bytes)
+struct unit {
+	const char *name;
+	uint64_t n;
+};
+
+static const struct unit sizes[] = {
+	{ "s", 512 }, { "B", 1 },
+	{ "K", 1ULL << 10 }, { "KiB", 1ULL << 10 }, { "KB", 1000 },
+	{ "M", 1ULL << 20 }, { "MiB", 1ULL << 20 }, { "MB", 1000000 },
+	{ "G", 1ULL << 30 }, { "GiB", 1ULL << 30 }, { "GB", 1000000000 },
+	{ "T", 1ULL << 40 }, { "TiB", 1ULL << 40 }, { "TB", 1000000000000 },
+	{ "P", 1ULL << 50 }, { "PiB", 1ULL << 50 }, { "PB", 1000000000000000 },
+	{ NULL, 0 }
+};
+
+static const struct unit bits[] = {
+	{ "kbit", 125 }, { "Mbit", 125000 }, { "Gbit", 125000000 },
+	{ NULL, 0 }
+};
+
+static const struct unit times[] = {
+	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 },
+	{ "d", 86400000 },
+	{ NULL, 0 }
+};
+
+/* Up to nine digits behind a point, as billionths. */
+static int parse_fraction(char **p, uint64_t *billionths)
 {
-	static const char suffix[] = "KMGTP";
-	uint64_t v, unit = 1;
-	const char *p;
+	uint64_t v = 0, digit = 100000000;
+	const char *start = ++*p;
+
+	for (; **p >= '0' && **p <= '9'; ++*p, digit /= 10) {
+		if (!digit)
+			return -1;
+		v += digit * (uint64_t)(**p - '0');
+	}
+	*billionths = v;
+	return *p == start ? -1 : 0;
+}
+
+/* NUMBER[.NUMBER][UNIT], rounded down; @base: what a number alone counts. */
+static int scaled(const char *text, const struct unit *units, uint64_t base, uint64_t *out)
+{
+	unsigned __int128 v;
+	uint64_t whole, part = 0, unit = base;
 	char *end;
 
-	if (parse_digits(text, &end, &v))
+	if (parse_digits(text, &end, &whole) || (*end == '.' && parse_fraction(&end, &part)))
 		return -1;
-	if (*end == 's') {
-		unit = 512;
-		end++;
-	} else if (*end) {
-		p = strchr(suffix, *end & ~0x20);
-		if (!p || !*p)
+	if (*end) {
+		for (; units->name && strcasecmp(units->name, end); units++)
+			;
+		if (!units->name)
 			return -1;
-		unit = 1ULL << (10 * (p - suffix + 1));
-		end++;
-		if (end[0] == 'i' && end[1] == 'B')
-			end += 2;
+		unit = units->n;
 	}
-	if (*end || v > UINT64_MAX / unit)
+	v = (unsigned __int128)whole * unit + (unsigned __int128)part * unit / 1000000000;
+	if (v > UINT64_MAX)
 		return -1;
-	*bytes = v * unit;
+	*out = (uint64_t)v;
 	return 0;
+}
+
+int ord_size(const char *text, uint64_t base, uint64_t *bytes)
+{
+	if (scaled(text, sizes, base, bytes))
+		return -1;
+	/* 1.1T is meant about so: any block size may follow */
+	if (strchr(text, '.') && *bytes >= 4096)
+		*bytes &= ~4095ULL;
+	return 0;
+}
+
+int ord_rate(const char *text, uint64_t *bytes_s)
+{
+	size_t len = strlen(text);
+	char buf[64];
+
+	if (len >= sizeof(buf))
+		return -1;
+	memcpy(buf, text, len + 1);
+	if (len > 2 && !strcmp(buf + len - 2, "/s"))
+		buf[len - 2] = '\0';
+	return scaled(buf, sizes, 1, bytes_s) ? scaled(buf, bits, 1, bytes_s) : 0;
+}
+
+int ord_time(const char *text, uint64_t base_ms, uint64_t *ms)
+{
+	return scaled(text, times, base_ms, ms);
 }
 
 static char *ring(void)
@@ -161,6 +236,20 @@ const char *fmt_ms(uint64_t ms)
 		snprintf(buf, RING_LEN, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
 	else
 		snprintf(buf, RING_LEN, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
+const char *fmt_ms_exact(uint64_t ms)
+{
+	static const struct unit units[] = {
+		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+	};
+	const struct unit *u = units;
+	char *buf = ring();
+
+	while (ms ? ms % u->n : u->n > 1)
+		u++;
+	snprintf(buf, RING_LEN, "%" PRIu64 "%s", ms / u->n, u->name);
 	return buf;
 }
 

@@ -12,6 +12,7 @@
 #define ORD_OK		0
 #define ORD_FAIL	1
 #define ORD_USAGE	2	/* exit codes, promised in the man page */
+#define ORD_REFUSED	4	/* a link, by one of the two sessions, and would be again */
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -22,6 +23,7 @@
 
 /* "orderedctl: ..." to stderr: what failed, why, what to do. */
 void __printf(1, 2) ord_err(const char *fmt, ...);
+const char *ord_last_err(void);	/* what that said last, without the prefix */
 /* "orderedctl: note: ..." to stderr: the command goes on. */
 void __printf(1, 2) ord_note(const char *fmt, ...);
 
@@ -34,11 +36,15 @@ int ord_number(const char *what, const char *text, uint64_t min, uint64_t max,
 	       const char *unit, uint64_t *out);
 
 /*
- * ord_size - parse a size: a number of bytes, or with a suffix s (512-byte
- * sectors), K, M, G, T or P (powers of 1024). Prints nothing.
- * Return: 0 or -1.
+ * Numbers with a unit, and maybe a fraction: 1.5T. They print nothing, round down
+ * and return 0 or -1. A size is in bytes, or with K, M, G, T, P or KiB and so on (powers of
+ * 1024), KB, MB and so on (of 1000), or s (sectors of 512 bytes). A rate is a size, or a number of
+ * kbit, Mbit or Gbit, and may end in /s. A time is with ms, s, m or min, h, d.
+ * @base: what a number alone counts
  */
-int ord_size(const char *text, uint64_t *bytes);
+int ord_size(const char *text, uint64_t base, uint64_t *bytes);
+int ord_rate(const char *text, uint64_t *bytes_s);
+int ord_time(const char *text, uint64_t base_ms, uint64_t *ms);
 
 /*
  * The fmt functions return a text in one of a ring of buffers; it stays valid
@@ -47,6 +53,7 @@ int ord_size(const char *text, uint64_t *bytes);
 const char *fmt_bytes(uint64_t bytes);		/* 12.3 GiB */
 const char *fmt_size_exact(uint64_t bytes);	/* as ord_size() takes it: 10G, 2049s */
 const char *fmt_ms(uint64_t ms);		/* 1.20 s, 2 h 3 min */
+const char *fmt_ms_exact(uint64_t ms);	/* as ord_time() takes it: 10m, 1500ms */
 const char *fmt_time(uint64_t ns);		/* 2024-05-01T12:00:03.123Z */
 const char *fmt_uuid(const uint8_t *uuid);
 const char *fmt_cut(uint64_t epoch, uint64_t n);	/* EPOCH.N */
@@ -74,6 +81,10 @@ const char *ord_link_name(uint32_t state);
 const char *ord_chunk_name(uint32_t state);
 const char *ord_block_name(uint32_t reason);
 const char *ord_event_name(uint32_t event);
+
+/* What the peer suffers from: its name, and in words. */
+const char *ord_condition_name(uint32_t cond);
+const char *ord_condition_text(uint32_t cond);
 
 /* What blocks, in words, and what to do about it. */
 const char *ord_block_text(uint32_t reason);

@@ -25,7 +25,10 @@
  *	DMO_EVENT_LINK_DOWN (with DMO_A_REASON).
  *
  * DM_ORDERED_CMD_LINK_DETACH
- *	DMO_A_META_*. Shuts the link down and waits for its threads.
+ *	DMO_A_META_*. Shuts the link down and waits for its threads. Then no
+ *	link is made (-ECANCELED) until one is wanted again by
+ *	DM_ORDERED_CMD_SET; with the flag DMO_A_LINK_WANTED one may be at once.
+ *	-ENOTCONN: there is no link, and nothing has changed.
  *
  * DM_ORDERED_CMD_SWITCH
  *	DMO_A_META_*. Primary only: end the current cycle as soon as the older
@@ -34,7 +37,8 @@
  *
  * DM_ORDERED_CMD_SET
  *	DMO_A_META_* and at least one of DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB,
- *	DMO_A_LINK_TIMEOUT_MS. Durable before it is answered.
+ *	DMO_A_LINK_TIMEOUT_MS, durable before it is answered; and DMO_A_LINK_WANTED, which
+ *	holds until a detach, or until the session is removed.
  *
  * DM_ORDERED_CMD_PROMOTE
  *	DMO_A_META_*, optional flag DMO_A_FORCE. Secondary only. Drops the link,
@@ -101,6 +105,9 @@ enum dmo_session_state {
 	DMO_STATE_REPLICATING,	/* cycles flow */
 	DMO_STATE_COPYING,	/* direct mode: the secondary is INCONSISTENT */
 	DMO_STATE_FAILED,	/* sticky; DMO_A_REASON says why */
+	DMO_STATE_BUSY,		/* not known: a command waits, DMO_A_REASON says which; of the
+				 * rest there is only what does not change
+				 */
 };
 
 /* States of the older chunk of a primary (design section 3). */
@@ -126,6 +133,7 @@ enum dmo_block_reason {
 	DMO_BLOCK_JOURNAL_FULL,	/* secondary: waits for restore to free the ring */
 	DMO_BLOCK_META_ERROR,	/* metadata device failed: DMO_A_REASON */
 	DMO_BLOCK_RESTORE_ERROR,/* secondary: a data device failed: DMO_A_REASON */
+	DMO_BLOCK_BUSY,		/* a command or a suspend is in hand, and waits */
 };
 
 enum dmo_event {
@@ -139,7 +147,21 @@ enum dmo_event {
 	DMO_EVENT_CONSISTENT,	/* ... and is one again, at DMO_A_CUT */
 	DMO_EVENT_ERROR,	/* DMO_A_REASON, DMO_A_VOLUME_ID */
 	DMO_EVENT_PROMOTED,	/* DMO_A_CUT */
+	DMO_EVENT_PEER,		/* primary: the peer suffers from something else, DMO_A_REASON */
+	DMO_EVENT_LARGE,	/* primary: 80 % of what fits the peer's journal is collected */
 };
+
+/* What a secondary suffers from; it tells the primary. Equal to the value in the frame. */
+enum dmo_condition {
+	DMO_COND_GOOD,
+	DMO_COND_JOURNAL,	/* the journal is nearly full */
+	DMO_COND_SUSPENDED,	/* a volume is suspended: nothing is restored */
+	DMO_COND_RESTORE_ERROR,	/* a data device failed; the restore is tried again */
+	DMO_COND_DAMAGED,	/* the journal does not give what was put there */
+	DMO_COND_META_ERROR,	/* the metadata device failed */
+	__DMO_COND_MAX
+};
+#define DMO_COND_MAX (__DMO_COND_MAX - 1)
 
 /* Bits of DMO_A_FLAGS. */
 #define DMO_F_INCONSISTENT	(1u << 0) /* secondary's data is no point in time */
@@ -148,6 +170,10 @@ enum dmo_event {
 #define DMO_F_COPY_PENDING	(1u << 3) /* full copy due, not begun: still promotable */
 #define DMO_F_PEER_INCONSISTENT	(1u << 4) /* primary: what the peer said */
 #define DMO_F_OPEN		(1u << 5) /* activated, not cleanly stopped */
+#define DMO_F_NO_COPY		(1u << 6) /* primary: no copy to fall back to is known: no DMO_A_LAG_MS */
+#define DMO_F_NO_LINK		(1u << 7) /* disconnected by command: no link is made */
+#define DMO_F_REFUSED		(1u << 8) /* no link, and the last peer would be refused again */
+#define DMO_F_STRANGER		(1u << 9) /* with it: it is of another session */
 
 /* A cut: tag (epoch, n), compared in that order; also used as table version. */
 struct dmo_uapi_cut {
@@ -181,7 +207,7 @@ enum dmo_attr {
 	DMO_A_CUT_COMMITTED,	/* struct dmo_uapi_cut: newest COMMITTED [get] */
 	DMO_A_CUT_RESTORED,	/* struct dmo_uapi_cut: newest restored to disk [get] */
 	DMO_A_CUT_TIME,		/* u64: wall clock of COMMITTED cut, ns since 1970 [get] */
-	DMO_A_LAG_MS,		/* u64: age of the oldest write not COMMITTED, 0: none [get] */
+	DMO_A_LAG_MS,		/* u64: age of the oldest write not COMMITTED, 0: none [get, primary] */
 	DMO_A_CHUNK_ACTIVE,	/* nested DMO_CA_* [get, primary] */
 	DMO_A_CHUNK_OLDER,	/* nested DMO_CA_* [get, primary] */
 	DMO_A_MEM_USED,		/* u64 bytes counted against the budget [get] */
@@ -198,6 +224,14 @@ enum dmo_attr {
 	DMO_A_EVENT,		/* u32, enum dmo_event [event] */
 	DMO_A_FORCE,		/* flag [promote] */
 	DMO_A_META_NAME,	/* string: kernel name of the metadata device [get] */
+	DMO_A_PEER_CONDITION,	/* u32, enum dmo_condition: as the peer said on this link [get, primary] */
+	DMO_A_PEER_CONDITION_MS, /* u64: since when [get, primary] */
+	DMO_A_CHUNK_MAX,	/* u64: bytes of data that fit the journal; primary: the peer's, as of the
+				 * last link, absent: none yet [get]
+				 */
+	DMO_A_COPY_TOTAL,	/* u64: bytes that the copy under way began with [get] */
+	DMO_A_COPY_MS,		/* u64: since when it is under way [get] */
+	DMO_A_LINK_WANTED,	/* flag: links may be made [set, detach] */
 	__DMO_A_MAX
 };
 #define DMO_A_MAX (__DMO_A_MAX - 1)

@@ -323,6 +323,10 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	must(is_session(s) && s->commands, "not held");
 	memset(st, 0xa5, sizeof(*st));
 	st->role = s->role;
+	/* what makes the longest answer */
+	st->link.state = DMO_LINK_UP;
+	st->pri.copying = true;
+	st->pri.no_copy = false;
 	fill(st->why, sizeof(st->why), 'w');
 	fill(st->link.peer, sizeof(st->link.peer), 'p');
 }
@@ -352,9 +356,17 @@ int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char 
 	return command(s, why);
 }
 
-int dmo_session_detach_link(struct dmo_session *s, char *why)
+int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
 {
+	(void)more;
 	return command(s, why);
+}
+
+void dmo_session_want_link(struct dmo_session *s)
+{
+	char why[DMO_REASON_LEN];
+
+	command(s, why);
 }
 
 int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)

@@ -69,7 +69,7 @@ static void short_attrs(struct in *in)
 
 		in_bytes(in, body, n);
 		h[0] = (u16)(4 + n);
-		h[1] = type % 48;
+		h[1] = type % 56;
 		put(h, sizeof(h));
 		put(body, n);
 		pad();
@@ -169,7 +169,9 @@ static const struct { u16 attr, size; size_t off; } members[] = {
 	U64(DMO_A_COPY_LEFT, copy_left), U64(DMO_A_JOURNAL_BYTES, journal_bytes),
 	U64(DMO_A_JOURNAL_USED, journal_used), U32(DMO_A_BLOCK, block), U64(DMO_A_BLOCK_MS, block_ms),
 	TXT(DMO_A_REASON, reason), U64(DMO_A_GENERATION, generation),
-	TXT(DMO_A_META_NAME, meta_name),
+	TXT(DMO_A_META_NAME, meta_name), U32(DMO_A_PEER_CONDITION, peer_condition),
+	U64(DMO_A_PEER_CONDITION_MS, peer_condition_ms), U64(DMO_A_CHUNK_MAX, chunk_max),
+	U64(DMO_A_COPY_TOTAL, copy_total), U64(DMO_A_COPY_MS, copy_ms),
 };
 
 static size_t heard;	/* bytes of all messages about sessions */

@@ -23,7 +23,7 @@
 #include "ondisk.h"
 
 #define SB_USED		344
-#define ST_USED		160
+#define ST_USED		164
 #define ST_GIVEN	152	/* of the input; what is behind it, the corpus is older than: by patches */
 #define MAX_VOLUME_BYTES	(DMO_MAX_VOLUMES * 64)
 
@@ -102,7 +102,7 @@ static int super_verdict(const u8 *sb, u64 dev_blocks)
 		return -ENODATA;
 	if (get_le(sb + 8, 4) != own_csum(sb, DMO_SB_BYTES, 8))
 		return -EUCLEAN;
-	if (get_le(sb + 12, 4) != 1 || get_le(sb + 32, 8) || get_le(sb + 40, 8) ||
+	if (get_le(sb + 12, 4) != 1 || get_le(sb + 32, 8) || get_le(sb + 40, 8) & ~1ull ||
 	    get_le(sb + 132, 4) & ~0xfull)
 		return -EPROTONOSUPPORT;
 	if (nr > 256)
@@ -163,6 +163,16 @@ static void try_layout(const struct dmo_super *sb, u64 dev_blocks)
 	free(new);
 }
 
+/* The partition table, as the document has it. */
+static void put_mbr(u8 *d, u64 blocks)
+{
+	static const u8 entry[] = { 0, 0xff, 0xff, 0xff, 0xda, 0xff, 0xff, 0xff, 1 };
+
+	memcpy(d + 446, entry, sizeof(entry));
+	put_le(d + 458, blocks * 8 - 1 < UINT32_MAX ? blocks * 8 - 1 : UINT32_MAX, 4);
+	put_le(d + 510, 0xaa55, 2);
+}
+
 static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
 {
 	static u8 again[DMO_SB_BYTES];
@@ -176,6 +186,7 @@ static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
 		why_said(why);
 	} else {
 		memset(d + SB_USED, 0, 4096 - SB_USED);
+		put_mbr(d, get_le(d + 136, 8));
 		for (u32 i = 0; i < sb->nr_volumes; i++)
 			memset(d + 4096 + 64 * i + 32, 0, 32);
 		memset(d + 4096 + 64 * sb->nr_volumes, 0, DMO_SB_BYTES - 4096 - 64 * sb->nr_volumes);
@@ -250,11 +261,6 @@ void __wrap_ord_err(const char *fmt, ...)
 {
 }
 
-int ctl_getopt(const struct command *cmd, int argc, char **argv)
-{
-	return getopt_long(argc, argv, "", cmd->opts, NULL);
-}
-
 int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
 {
 	return ORD_USAGE;
@@ -268,8 +274,9 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 	static const u64 st_at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
 	static char path[64];
 	static int fd = -1;
-	char *argv[] = { "dump", path, NULL, NULL, NULL }, *text = NULL;
-	int argc = 2, rc, i;
+	char *argv[] = { path, NULL, NULL }, *text = NULL;
+	int argc = 1, rc, i;
+	const struct opt *o;
 	FILE *terminal = stdout;
 	size_t len = 0;
 
@@ -297,8 +304,10 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 		argv[argc++] = "--json";
 	stdout = open_memstream(&text, &len);
 	must(stdout, "no memory stream");
-	optind = 0;
-	rc = cmd_dump.run(&cmd_dump, argc, argv);
+	for (o = cmd_dump.opts; o->name; o++)	/* of the run before */
+		*(bool *)o->to = false;
+	must(!opt_parse(&cmd_dump, argc, argv), "the arguments are refused");
+	rc = cmd_dump.run(&cmd_dump);
 	fclose(stdout);
 	stdout = terminal;
 	must(rc == (use >= 0 && state >= 0 ? ORD_OK : ORD_FAIL), "exit status %d", rc);

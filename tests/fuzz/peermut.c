@@ -90,7 +90,7 @@ struct chunk { struct dmo_cut tag; bool end; struct op *ops, *last; struct chunk
 static struct {
 	struct dmo_cut complete, committed;
 	bool inconsistent, copy_ended, assume;
-	u64 copy_id, gen, history[16];
+	u64 copy_id, copy_step, gen, history[16];
 	struct chunk *chunks;		/* complete, not committed, oldest first */
 	u8 *block[NR_VOLS][VOL_BLOCKS];
 	/* this link */
@@ -169,7 +169,7 @@ static void commit(struct dmo_cut tag)
 		m.committed = c->tag;
 		if (c->end) {
 			m.inconsistent = m.copy_ended = false;
-			m.copy_id = 0;
+			m.copy_id = m.copy_step = 0;
 		}
 		free(c);
 	}
@@ -284,6 +284,7 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 			commit(m.complete);
 			m.inconsistent = true;
 			m.copy_id = arg;
+			m.copy_step = 0;
 			adopt();
 		}
 		m.direct = true;
@@ -303,8 +304,9 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		m.unsynced = true;
 		return true;
 	case DMO_FRAME_SYNC:
-		if (!m.direct || !needs_copy())
+		if (!m.direct || !needs_copy() || !arg || arg > UINT32_MAX || arg == m.copy_step)
 			return false;
+		m.copy_step = arg;
 		m.unsynced = false;
 		return true;
 	}
@@ -481,7 +483,7 @@ static void make_primary(const struct dmo_hello *theirs)
 		       theirs->copy_id : rng_next(&rng));
 		for (n = rng_below(&rng, 4); n; n--)
 			data_frame(DMO_FRAME_DIRECT);
-		simple(DMO_FRAME_SYNC, (struct dmo_cut){ }, 1);
+		simple(DMO_FRAME_SYNC, (struct dmo_cut){ }, theirs->copy_step + 1 ?: 1);
 	}
 	while (chunks--) {
 		tag = above(tag);

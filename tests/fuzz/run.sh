@@ -55,6 +55,8 @@ fuzz() {
 			"$work" "tests/fuzz/corpus/$name" > "$log" 2>&1; then
 		f=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
 		echo "FAILED $name (SEED=$seed): $(reason "$log"), input ${f:-none kept}, log in $log"
+		# where only the output is kept: base64 -d | gzip -d
+		[ -z "$f" ] || echo "   $name: $(gzip -9c "$f" | base64 -w 0)"
 		return
 	fi
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

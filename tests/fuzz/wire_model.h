@@ -78,7 +78,7 @@ static bool hello_good(const u8 *p, size_t len)
 {
 	u64 nr, i, j;
 
-	if (len < 256 || get_le(p + 252, 4))
+	if (len < 256 || (get_le(p + 252, 4) && !(get_le(p + 4, 4) & 1)))
 		return false;
 	nr = get_le(p + 248, 4);
 	if (!nr || nr > 256 || len != 256 + 16 * nr || get_le(p, 2) > get_le(p + 2, 2))
@@ -133,7 +133,7 @@ static enum dmo_relation relation(const u8 *a, const u8 *b)
 
 	if (get_le(a + 2, 2) < get_le(b, 2) || get_le(b + 2, 2) < get_le(a, 2))
 		return DMO_REL_REFUSE;
-	if (get_le(a + 4, 4) || get_le(b + 4, 4) || memcmp(a + 8, b + 8, 16) ||
+	if ((get_le(a + 4, 4) | get_le(b + 4, 4)) & ~1ull || memcmp(a + 8, b + 8, 16) ||
 	    get_le(a + 24, 4) == get_le(b + 24, 4))
 		return DMO_REL_REFUSE;
 	if (get_le(p + 248, 4) != get_le(s + 248, 4))
@@ -182,6 +182,7 @@ static bool lengths_good(u32 type, u32 payload, u32 data)
 	case 33:
 	case 34:
 	case 35:
+	case 36:
 		return !data && !payload;
 	}
 	return false;

@@ -349,16 +349,28 @@ static void slots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 2 * PAGE_SLOT + sizeof(*z));
 }
 
-static void kick_at_a_number_of_slots(struct kunit *test)
+static void kick_at_a_size(struct kunit *test)
 {
 	u32 i;
 
 	st->kick = kick;
-	st->kick_slots = 3;
-	for (i = 1; i <= 5; i++) {
-		put(test, 0, i, 0, 1, 1);
-		KUNIT_EXPECT_EQ(test, kicks, i >= 3);
+	put(test, 0, 1, 0, 1, 1);
+	put(test, 0, 2, 0, 1, 1);
+	dmo_ref_set(st, &st->vols[0], 0, 3);
+	st->kick_bytes = dmo_store_bytes(st, 0);
+	KUNIT_ASSERT_TRUE(test, dmo_ref_clear(st, &st->vols[0], 0, 3));
+	dmo_store_grown(st, 0);
+	KUNIT_EXPECT_EQ(test, kicks, 0);
+	/* whatever it consists of; once, until it was looked at */
+	dmo_ref_set(st, &st->vols[0], 0, 4);
+	for (i = 0; i < 2; i++) {
+		dmo_store_grown(st, 1);
+		dmo_store_grown(st, 0);
+		KUNIT_EXPECT_EQ(test, kicks, 1);
 	}
+	st->large[0] = false;
+	dmo_store_grown(st, 0);
+	KUNIT_EXPECT_EQ(test, kicks, 2);
 }
 
 /* ---- references ---- */
@@ -787,7 +799,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(budget_to_the_byte),
 	KUNIT_CASE(size_of_a_slot),
 	KUNIT_CASE(slots),
-	KUNIT_CASE(kick_at_a_number_of_slots),
+	KUNIT_CASE(kick_at_a_size),
 	KUNIT_CASE(references),
 	KUNIT_CASE(slots_become_references),
 	KUNIT_CASE(coldest_first),

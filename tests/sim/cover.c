@@ -350,7 +350,7 @@ void __wrap_dmo_link_end(struct dmo_link *l, const char *why, u16 words)
 	if (strstr(why, "the peer gave up"))
 		COVER("link: FAIL received");
 	if (strstr(why, "refused by the peer"))
-		COVER("link: REFUSE received");
+		COVER("rare: link: REFUSE received");
 	__real_dmo_link_end(l, why, words);
 }
 

@@ -137,6 +137,16 @@ const struct cut_record *model_find(struct dmo_cut cut)
 	return NULL;
 }
 
+struct dmo_cut model_newest(void)
+{
+	return m.nr_cuts ? cuts[m.nr_cuts - 1].cut : (struct dmo_cut){ 0 };
+}
+
+void model_lineage(void)
+{
+	m.lineage = m.nr_cuts;
+}
+
 void model_note_committed(struct dmo_cut cut)
 {
 	if (dmo_cut_cmp(cut, m.committed) > 0)

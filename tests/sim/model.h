@@ -59,5 +59,9 @@ u64 block_tag(const void *block, u32 sector);
 void model_note_committed(struct dmo_cut cut);
 void model_note_complete(struct dmo_cut cut);
 const struct cut_record *model_find(struct dmo_cut cut);
+/** model_newest - the newest cut that a primary made, by time; zero: none was */
+struct dmo_cut model_newest(void);
+/** model_lineage - cuts from here on may be below those before */
+void model_lineage(void);
 
 #endif /* MODEL_H */

@@ -96,6 +96,7 @@ void node_format(struct node *n, const struct node_format *f)
 void node_boot(struct node *n)
 {
 	host_boot(n->host);
+	n->booted = sim_now;
 	n->incarnation++;
 }
 
@@ -143,8 +144,8 @@ int node_start(struct node *n)
 		if (n->md[i])
 			continue;
 		snprintf(name, sizeof(name), "%s-vol%u", n->host->name, i);
-		snprintf(line, sizeof(line), "%s-data%u %s-meta %u", n->host->name, i,
-			 n->host->name, i);
+		snprintf(line, sizeof(line), "%s-data%u %s-meta %u%s", n->host->name, i,
+			 n->host->name, i, n->accept ? " 1 accept_data_device" : "");
 		rc = dm_create(n->host, name, n->sectors[i], line, &n->md[i]);
 	}
 	n->started = !rc;
@@ -217,6 +218,7 @@ int node_attach(struct node *n, int fd)
 
 	if (!s)
 		return -ENODEV;
+	dmo_session_want_link(s);
 	rc = dmo_session_attach_link(s, fd, 0, n->why);
 	release(s);
 	return rc;
@@ -229,7 +231,7 @@ int node_detach(struct node *n)
 
 	if (!s)
 		return -ENODEV;
-	rc = dmo_session_detach_link(s, n->why);
+	rc = dmo_session_detach_link(s, false, n->why);
 	release(s);
 	return rc;
 }
@@ -260,6 +262,32 @@ int node_reload(struct node *n)
 	return rc;
 }
 
+/* Whatever is said to be since some time is so since this boot, and not from the future. */
+static void check_times(struct node *n, const struct dmo_session_status *st)
+{
+	unsigned long now = jiffies, up = (sim_now - n->booted) / (NSEC_PER_SEC / HZ) + 2;
+	const struct { const char *what; u64 ms; } since[] = {
+		{ "block_ms", st->block_ms },
+		{ "link_since_ms", jiffies_to_msecs(now - st->link.since) },
+		{ "lag_ms", st->role == DMO_ROLE_PRIMARY ? st->pri.lag_ms : 0 },
+		{ "copy_ms", st->role == DMO_ROLE_PRIMARY && st->pri.copying ?
+			     jiffies_to_msecs(now - st->pri.copy_since) : 0 },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(since); i++)
+		if (since[i].ms > jiffies_to_msecs(up))
+			sim_fail("status: state %u, block %u: %s is %llu, but this boot was %u ms ago",
+				 st->state, st->block, since[i].what, since[i].ms,
+				 jiffies_to_msecs(up));
+	/* the peer may have been there before */
+	if (st->role == DMO_ROLE_PRIMARY && st->state != DMO_STATE_BUSY &&
+	    st->link.state == DMO_LINK_UP && jiffies_to_msecs(now - st->pri.peer_cond_since) >
+	    jiffies_to_msecs(sim_now / (NSEC_PER_SEC / HZ) + 2))
+		sim_fail("status: the peer suffers from %u since before there was a time",
+			 st->pri.peer_cond);
+}
+
 int node_status(struct node *n, struct dmo_session_status *st)
 {
 	struct dmo_session *s = hold(n);
@@ -267,6 +295,7 @@ int node_status(struct node *n, struct dmo_session_status *st)
 	if (!s)
 		return -ENODEV;
 	dmo_session_status(s, st);
+	check_times(n, st);
 	release(s);
 	return 0;
 }

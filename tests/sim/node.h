@@ -31,7 +31,9 @@ struct node {
 	u64 sectors[NODE_VOLUMES];
 	bool loaded;		/* the module */
 	bool started;		/* every table is active */
+	bool accept;		/* node_start(): the data devices may be others than they were */
 	u32 incarnation;	/* counts node_boot() */
+	u64 booted;		/* virtual ns */
 	u32 formats;
 	void *owner;
 	char why[DMO_REASON_LEN];	/* of the last refusal */

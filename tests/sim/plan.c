@@ -38,7 +38,8 @@ static void make_op(struct plan *p, struct op *o, struct sim_rng *r, u32 hot)
 	default:
 		o->nr = rng_range(r, 16, rng_chance(r, 20) ? 320 : 120);
 	}
-	if (o->type == OP_DISCARD && rng_chance(r, 30))
+	/* over many zones; the simulator's have 256 sectors */
+	if ((o->type == OP_DISCARD || o->type == OP_ZERO) && rng_chance(r, 30))
 		o->nr = rng_range(r, 100, size);
 	/* a hot area at the start, another across the zone's end, the rest anywhere */
 	switch (rng_below(r, 10)) {
@@ -52,7 +53,7 @@ static void make_op(struct plan *p, struct op *o, struct sim_rng *r, u32 hot)
 		o->lba = rng_below(r, size);
 	}
 	if (rng_chance(r, 40))
-		o->lba &= ~7u;
+		o->lba &= o->nr > 256 && rng_chance(r, 50) ? ~255u : ~7u;
 	if (o->lba >= size)
 		o->lba = size - 1;
 	if (o->lba + o->nr > size)
@@ -138,10 +139,125 @@ static int by_step(const struct act *a, const struct act *b)
 	return a->step < b->step ? -1 : a->step > b->step;
 }
 
+/* Among the first @nr, which are in order. */
+static void insert_act(struct plan *p, u32 nr, struct act a)
+{
+	for (; nr && by_step(&a, &p->acts[nr - 1]) < 0; nr--)
+		p->acts[nr] = p->acts[nr - 1];
+	p->acts[nr] = a;
+}
+
+static void add_act(struct plan *p, u8 type, u32 step, u32 a, u32 b)
+{
+	if (p->nr_acts < MAX_ACTS)
+		insert_act(p, p->nr_acts++, (struct act) { .type = type, .step = step, .a = a, .b = b });
+}
+
+/* Only some of the faults: what was planned of the others goes. */
+static void keep_acts(struct plan *p, const u8 *types, u32 nr, u32 most)
+{
+	u32 i, k, n = 0;
+
+	for (i = 0; i < p->nr_acts && n < most; i++) {
+		for (k = 0; k < nr && types[k] != p->acts[i].type; k++)
+			;
+		if (k < nr)
+			p->acts[n++] = p->acts[i];
+	}
+	p->nr_acts = n;
+}
+
+/* Two primaries of one session, which have the link in turn. */
+static void make_twin(struct plan *p, struct sim_rng *r)
+{
+	static const u8 keep[] = {
+		ACT_CUT, ACT_CRASH_SEC, ACT_CRASH_PRI, ACT_PROBE, ACT_SWITCH, ACT_DETACH, ACT_HOLD,
+		ACT_NET, ACT_STATUS, ACT_RESTART, ACT_BUDGET,
+	};
+	u32 i, n = rng_range(r, 2, 7), step = rng_below(r, p->steps / 2);
+
+	keep_acts(p, keep, sizeof(keep), 8);
+	p->steps += 600;
+	p->nr_ops = MAX_OPS;
+	p->cycle_ms = PICK(r, 1, 1, 4, 10);
+	p->end = rng_chance(r, 80) ? END_DRAIN : END_PROBE;
+	add_act(p, ACT_TWIN, step, (u32)rng_next(r), 0);
+	for (i = 0; i < n; i++) {
+		step += rng_range(r, 50, 500);
+		add_act(p, ACT_TURN, step, rng_chance(r, 60) ? rng_range(r, 1, 6000) : 0,
+			rng_chance(r, 20));
+	}
+	if (rng_chance(r, 30))
+		add_act(p, ACT_TWIN_ENDS, step + 200, (u32)rng_next(r), rng_chance(r, 60));
+	if (rng_chance(r, 20))
+		add_act(p, ACT_TWIN, step + 300, (u32)rng_next(r), 0);
+}
+
+/* Disks that are put back, exchanged, replaced while their node is down. */
+static void make_disks(struct plan *p, struct sim_rng *r)
+{
+	static const u8 keep[] = {
+		ACT_CUT, ACT_CRASH_SEC, ACT_CRASH_PRI, ACT_CRASH_BOTH, ACT_PROBE, ACT_SWITCH, ACT_DETACH,
+		ACT_HOLD, ACT_NET, ACT_STATUS, ACT_RESTART, ACT_BUDGET,
+	};
+	static const u8 kinds[] = {
+		TAMPER_BACK, TAMPER_BACK, TAMPER_BACK, TAMPER_BACK, TAMPER_BACK_DATA, TAMPER_BACK_DATA,
+		TAMPER_BACK_META, TAMPER_EXCHANGE, TAMPER_FOREIGN, TAMPER_PEERS, TAMPER_MOVED,
+	};
+	u32 i, n = rng_range(r, 1, 4), step = 0;
+
+	keep_acts(p, keep, sizeof(keep), 6);
+	p->steps += 500;
+	p->nr_ops = MAX_OPS;
+	p->idents = rng_chance(r, 50);
+	if (p->nr_volumes == 2)
+		p->sectors[0] = p->sectors[1] = max(p->sectors[0], p->sectors[1]);
+	p->end = rng_chance(r, 80) ? END_DRAIN : END_PROBE;
+	for (i = 0; i < n; i++) {
+		u32 node = rng_chance(r, 30);
+
+		if (!i || rng_chance(r, 60))
+			add_act(p, ACT_IMAGE, step += rng_range(r, 20, 600),
+				((u32)rng_next(r) & ~1u) | node, 0);
+		add_act(p, ACT_TAMPER, step += rng_range(r, 20, 500), (u32)rng_next(r),
+			node | kinds[rng_below(r, sizeof(kinds))] * 2u);
+	}
+}
+
+/*
+ * A few seeds stand for more than that. It is chosen with numbers of its own, so that all others stay as
+ * they are.
+ */
+static void make_special(struct plan *p, u64 seed)
+{
+	struct sim_rng rng = { seed * 0x9fb21c651e98df25ull + 1 }, *r = &rng;
+	u32 i;
+
+	rng.s = rng_next(r);
+	switch (rng_below(r, 100)) {
+	case 0 ... 2:		/* cycles end for their size, not for their age */
+		p->cycle_ms = 3000;
+		break;
+	case 3 ... 6:
+		p->world = WORLD_TWIN;
+		make_twin(p, r);
+		break;
+	case 7 ... 11:
+		p->world = WORLD_DISKS;
+		make_disks(p, r);
+		break;
+	case 12 ... 14:		/* of what the metadata has twice one can't be read any more */
+		p->one_copy = true;
+		for (i = 0; i < 3; i++)
+			add_act(p, ACT_PROBE, rng_below(r, p->steps), (u32)rng_next(r), 0);
+		break;
+	}
+}
+
 void plan_make(struct plan *p, u64 seed)
 {
 	struct sim_rng rng = { seed * 0xd1342543de82ef95ull }, *r = &rng;
-	u32 i, k, hot;
+	u32 i, hot;
 
 	rng.s = rng_next(r);		/* no two seeds share a stream */
 	memset(p, 0, sizeof(*p));
@@ -227,13 +343,12 @@ void plan_make(struct plan *p, u64 seed)
 		struct act a = { 0 };
 
 		make_act(p, &a, r);
-		for (k = i; k && by_step(&a, &p->acts[k - 1]) < 0; k--)
-			p->acts[k] = p->acts[k - 1];
-		p->acts[k] = a;
+		insert_act(p, i, a);
 	}
 	p->end = rng_chance(r, 40) ? END_DRAIN : rng_chance(r, 70) ? END_PROBE : END_PROMOTE;
 	p->stop_clean = rng_chance(r, 25);
 	p->probe_seed = (u32)rng_next(r);
+	make_special(p, seed);
 }
 
 static const char * const op_names[] = { "write", "read", "flush", "discard", "zero" };
@@ -241,7 +356,7 @@ static const char * const act_names[] = {
 	"cut link", "crash secondary", "crash primary", "crash both", "probe", "fault", "heal",
 	"budget", "switch", "set", "suspend", "resume", "reload", "detach", "hold disk",
 	"stall a write", "hold network", "atomic allocations fail", "nth allocation fails", "status",
-	"restart", "promote", "rejoin",
+	"restart", "promote", "rejoin", "twin", "turn", "twin ends", "image", "tamper",
 };
 
 void plan_print(const struct plan *p)

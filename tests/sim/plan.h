@@ -42,6 +42,11 @@ enum act_type {
 	ACT_RESTART,		/* a: node: clean stop and start */
 	ACT_PROMOTE,		/* the primary dies, the secondary takes over */
 	ACT_REJOIN,		/* what was the primary comes back, as it was */
+	ACT_TWIN,		/* a copy of the primary's disks starts as well; a: seed */
+	ACT_TURN,		/* the link goes to the other primary, or back; a: so many bytes after a cycle's end; b: silent */
+	ACT_TWIN_ENDS,		/* a: seed; b: its disks take the place of the primary's */
+	ACT_IMAGE,		/* of all disks of a node; a: which, seed */
+	ACT_TAMPER,		/* with a node's disks; a: seed, b: node, enum tampering * 2 */
 	ACT_NR
 };
 
@@ -54,16 +59,30 @@ struct act {
 
 enum plan_end { END_DRAIN, END_PROBE, END_PROMOTE, END_NR };
 
+enum plan_world { WORLD_PLAIN, WORLD_TWIN, WORLD_DISKS };
+
+enum tampering {
+	TAMPER_BACK,		/* all disks of the node are put back to one moment */
+	TAMPER_BACK_DATA,	/* ... only those with data: one of them, or all */
+	TAMPER_BACK_META,	/* ... only the one with the metadata */
+	TAMPER_EXCHANGE,	/* two data devices for each other */
+	TAMPER_FOREIGN,		/* a data device that never was one of the session's */
+	TAMPER_PEERS,		/* the data devices are the other node's */
+	TAMPER_MOVED,		/* the data is on other devices */
+	TAMPER_NR
+};
+
 enum plan_theme { THEME_REFS, THEME_RING, THEME_ERRORS, THEME_COMMIT, THEME_MERGE, THEME_PLAIN };	/* and more plain ones */
 
 struct plan {
 	u32 theme;
+	u8 world;
 	struct sim_params params;
 	struct sim_net net;
 	u32 nr_volumes;
 	u64 sectors[NODE_VOLUMES];
 	u32 ring;
-	bool assume_equal, prefill, no_write_zeroes;
+	bool assume_equal, prefill, no_write_zeroes, idents, one_copy;
 	u32 cycle_ms, timeout_ms;
 	u32 slots;		/* budget of the primary: slots beyond its fixed part; 0: 1 MiB */
 	u64 sec_budget;

@@ -7,63 +7,23 @@
  * Nothing here depends on anything but the plan and the scheduler's seed.
  */
 #include <stdio.h>
-#include "cover.h"
-#include "model.h"
-#include "primary_priv.h"
 #include "trace.h"
-#include "secondary_priv.h"
-#include "plan.h"
+#include "sim_priv.h"
 
 #define TICK		(8 * SIM_MS)
 #define STUCK		(40 * SIM_SEC)
+#define EARLY_CUT	(200 * SIM_MS)
 #define MAX_LANES	8
-#define MAX_PENDING	64
 
-static const struct plan *plan;
-static struct node nodes[2];
-static struct node *pri, *sec;		/* by role, as the operator sees it */
-
-static struct {
-	u32 next_op, lanes, done_ops;
-	u32 generation;			/* of lanes: those of a dead host count no more */
-	u64 start_step;
-	bool connect;			/* allowed */
-	struct sim_conn *conn;
-	u32 conn_busy, nr_attach;	/* attaching fibers */
-	u64 conn_since, conn_next, conn_wait;
-	struct sim_event tick;
-	struct act pending[MAX_PENDING];
-	u32 nr_pending;
-	bool busy[2];			/* an operator's command is in hand */
-	bool stop_lanes;
-	bool promoting, promotion_tried;
-	bool suspended[2][NODE_VOLUMES];
-	bool data_faults[2], meta_faults[2];	/* ever */
-	bool budget_lowered;
-	u32 stall_seed;			/* what follows once a write is stalled */
-	u64 stall_seq;			/* of the ring's head then */
-	u32 cut_on_switch;		/* the link is lost with the next cycles' ends */
-	bool sec_may_be_inconsistent;
-	bool copy_begun;		/* another one, since its end came to be complete there */
-	bool copy_ended;		/* ... but the primary was told that the end of its copy is complete */
-	bool healing;
-	u32 flush_checked;
-	struct sim_disk *spare_meta, *spare_data[NODE_VOLUMES];	/* the secondary before a promotion */
-	bool sec_stale;			/* the secondary is such a copy, and not copied over yet */
-	bool alone;			/* a promoted primary whose peer is not formatted yet */
-} w;
-
-static u32 index_of(struct node *n)
-{
-	return (u32)(n - nodes);
-}
+const struct plan *plan;
+struct node nodes[2];
+struct node *pri, *sec;
+struct world w;
 
 static struct node *of_host(struct host *h)
 {
 	return h->owner;
 }
-
-static void note_known(void);
 
 /* ---- what the module tells ---- */
 
@@ -100,6 +60,20 @@ static void blame(const char *why)
 			sim_fail("a link ended with: %s", why);
 }
 
+void may_be_silent(void)
+{
+	w.silence = true;
+}
+
+/* Disks that hang, and whatever else takes its time, cost no link: PINGs go on. */
+static void blame_silence(const char *why)
+{
+	if (!why || (!strstr(why, "nothing received") && !strstr(why, "took and sent nothing")))
+		return;
+	if (!w.silence && sim_now > w.silence_until)
+		sim_fail("nothing keeps the hosts from talking, but a link ended with: %s", why);
+}
+
 void sim_on_copy_end(void)
 {
 	w.copy_begun = false;
@@ -110,8 +84,16 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 	struct dmo_cut cut = { epoch, n };
 
 	(void)volume;
+	/* what was sent of the cycle that ends may be complete there, or not */
+	if (event == DMO_EVENT_SWITCH && w.turn_in && w.conn && !conn_dead(w.conn) &&
+	    (h == pri->host || h == twin.host)) {
+		w.twin_turn = !w.conn_twin && twin.started;
+		conn_cut_at(w.conn, w.turn_in, false);
+		w.turn_in = 0;
+		COVER("other: the link changes hands with a cycle's end");
+	}
 	if (!of_host(h))
-		return;			/* a probe's */
+		return;			/* a probe's, or the other primary's */
 	switch (event) {
 	case DMO_EVENT_COMMIT:
 		model_note_committed(cut);
@@ -154,6 +136,7 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 		break;
 	case DMO_EVENT_LINK_DOWN:
 		blame(why);
+		blame_silence(why);
 		break;
 	}
 }
@@ -221,6 +204,16 @@ static bool was_stored(u32 s, u32 since, u64 tag, bool any)
 	return false;
 }
 
+/* Was it zero already when the first version since @since came? */
+static bool was_zero(u32 s, u32 since)
+{
+	u32 i;
+
+	for (i = m.head[s]; i >= since && i != NO_VERSION; i = versions[i].prev)
+		;
+	return i == NO_VERSION || !versions[i].tag;
+}
+
 /* What ended well must be on the disk; with FUA, on the medium. */
 static void check_written(struct run_op *x, u32 since)
 {
@@ -228,12 +221,17 @@ static void check_written(struct run_op *x, u32 since)
 	bool zero = o->type != OP_WRITE;
 	u32 i, s;
 
+	/* a discard writes where it must, and may leave what there was */
+	if (o->type == OP_DISCARD && plan->no_write_zeroes)
+		return;
 	for (i = 0; i < o->nr; i++) {
 		s = o->vol * MODEL_SECTORS + o->lba + i;
+		if (o->type == OP_ZERO && plan->no_write_zeroes && was_zero(s, since))
+			continue;
 		if (!was_stored(s, since, zero ? 0 : op_tag(x->index, i, 0), o->scribble))
 			sim_fail("operation %u ended, but sector %u of volume %u was not written",
 				 x->index, o->lba + i, o->vol);
-		if (o->fua && !zero && !w.data_faults[index_of(pri)]) {
+		if (o->fua && o->type != OP_DISCARD && !w.data_faults[index_of(pri)]) {
 			u64 tag = block_tag(disk_medium(pri->data[o->vol], (o->lba + i) / 8),
 					    (o->lba + i) % 8);
 
@@ -305,7 +303,7 @@ static void run_op(struct node *n, u32 index)
 	     o->type == OP_ZERO ? REQ_OP_WRITE_ZEROES : REQ_OP_WRITE;
 	if (o->type == OP_FLUSH)
 		op |= REQ_PREFLUSH;
-	else if (o->fua && o->type == OP_WRITE)
+	else if (o->fua && (o->type == OP_WRITE || o->type == OP_ZERO))
 		op |= REQ_FUA;
 	if (o->type == OP_WRITE && index & 1)
 		op |= REQ_POLLED;
@@ -390,7 +388,6 @@ static void apply_budget(struct node *n, u32 slots)
 	dmo_primary_set(s->pri, s->pri->cycle_ms, budget);
 }
 
-static void crash(struct node *n, u32 seed);
 static void check_cut(struct node *x, struct dmo_cut cut, const char *what);
 
 /* @n is the primary from here on, and has taken no write yet. */
@@ -403,7 +400,7 @@ static void take_over(struct node *n, struct dmo_cut cut)
 	sec = &nodes[!index_of(n)];
 	watch(sec, false);
 	watch(pri, true);
-	m.lineage = m.nr_cuts;
+	model_lineage();
 	model_era(pri);
 	w.flush_checked = m.nr_versions;
 	w.alone = true;
@@ -411,7 +408,7 @@ static void take_over(struct node *n, struct dmo_cut cut)
 }
 
 /* The tables are active. */
-static void started(struct node *n)
+void started(struct node *n)
 {
 	struct dmo_session *s = node_session(n);
 
@@ -444,6 +441,8 @@ static void start_main(void *arg)
 		if (!rc)
 			break;
 		COVER("start: failed");
+		if (rc == -ESTALE && !w.meta_faults[index_of(n)])
+			sim_fail("a node whose disks nobody touched is refused");
 		if (sim_tracing)
 			sim_log("start failed: ", "%d %s", rc, n->why);
 		/* an operator tries again */
@@ -472,14 +471,27 @@ static void add_pending(u8 type, u32 steps, u32 a, u32 b)
 }
 
 /* What of the primary is known just before it, or its peer, dies. */
-static void note_known(void)
+void note_known(void)
 {
 	struct dmo_session *s = node_session(pri);
 
 	if (s && s->pri) {
+		if (w.doubt && dmo_cut_cmp(s->pri->complete, w.doubt_cut) > 0 &&
+		    model_find(s->pri->complete)) {
+			w.doubt = DOUBT_NONE;
+			COVER("other: the secondary is the primary's again");
+		}
 		model_note_complete(s->pri->complete);
 		model_note_committed(s->pri->committed);
 	}
+}
+
+void doubt_sec(enum doubt doubt)
+{
+	w.doubt = max(w.doubt, doubt);
+	w.doubt_cut = model_newest();
+	w.sec_may_be_inconsistent = true;
+	w.copy_ended = false;
 }
 
 static void see_inflight(u64 start, u32 nr, u32 op, const void *data, void *arg)
@@ -543,7 +555,7 @@ static void cover_crash(struct node *n)
 			COVER("crash: data writes not flushed");
 }
 
-static void crash(struct node *n, u32 seed)
+void crash(struct node *n, u32 seed)
 {
 	struct sim_rng r = { seed };
 	u32 v;
@@ -552,7 +564,9 @@ static void crash(struct node *n, u32 seed)
 		return;
 	note_known();
 	cover_crash(n);
+	may_be_silent();
 	node_crash(n, rng_below(&r, 4), &r);
+	w.large_since = 0;
 	if (n == pri) {
 		w.lanes = 0;
 		w.stop_lanes = false;
@@ -566,7 +580,7 @@ static void crash(struct node *n, u32 seed)
 	pr_sim("driver: ", "%s lost its power", n->host->name);
 }
 
-static void boot(struct node *n)
+void boot(struct node *n)
 {
 	node_boot(n);
 	start(n);
@@ -595,7 +609,7 @@ static bool may_connect(struct node *n)
 {
 	struct dmo_session *s;
 
-	if (!n->started || w.busy[index_of(n)])
+	if (!n->started || (n != &twin && w.busy[index_of(n)]))
 		return false;
 	s = node_session(n);
 	return s && (!s->link || dmo_link_ended(s->link));
@@ -603,13 +617,15 @@ static bool may_connect(struct node *n)
 
 static void connect_nodes(void)
 {
+	bool other = w.twin_turn && twin.started;
+	struct node *ends[] = { other ? &twin : &nodes[0], other ? sec : &nodes[1] };
 	int i, fds[2];
 
 	if (!w.connect || w.conn_busy || sim_now < w.conn_next)
 		return;
 	if (w.conn && !conn_dead(w.conn))
 		return;
-	if (!may_connect(&nodes[0]) || !may_connect(&nodes[1]))
+	if (!may_connect(ends[0]) || !may_connect(ends[1]))
 		return;
 	/* those that are refused are tried less and less often */
 	if (w.conn && sim_now - w.conn_since < 200 * SIM_MS)
@@ -618,17 +634,52 @@ static void connect_nodes(void)
 		w.conn_wait = 0;
 	w.conn_since = sim_now;
 	w.conn_next = sim_now + w.conn_wait;
-	w.conn = conn_new(nodes[0].host, nodes[1].host, &plan->net, fds);
+	w.conn = conn_new(ends[0]->host, ends[1]->host, &plan->net, fds);
 	w.conn_busy = 2;
+	w.conn_twin = other;
+	/* of the one before it somebody may hear later */
+	if (w.silence)
+		w.silence_until = sim_now + 3 * SIM_SEC;
+	w.silence = false;
+	if (other)
+		doubt_sec(DOUBT_FOREIGN);
+	else if (w.doubt)
+		w.doubt_cut = model_newest();
 	for (i = 0; i < 2; i++) {
 		struct attach *a = &attaches[w.nr_attach++ % ARRAY_SIZE(attaches)];
 
-		*a = (struct attach) { &nodes[i], fds[i], w.conn };
-		sim_spawn(nodes[i].host, attach_main, a, "attach", false);
+		*a = (struct attach) { ends[i], fds[i], w.conn };
+		sim_spawn(ends[i]->host, attach_main, a, "attach", false);
 	}
 }
 
 /* ---- looked at now and then ---- */
+
+/*
+ * A chunk that takes a share of the secondary's journal is cut, however long the cycle is: it
+ * would become too large for it, and the secondary INCONSISTENT.
+ */
+static void check_early_cut(struct dmo_primary *p)
+{
+	u64 bytes = dmo_store_bytes(p->store, dmo_cycle_active(&p->store->cycle));
+	bool held = disk_is_held(pri->meta);
+	u32 v;
+
+	/* the cycle thread may wait for a write that does not end; what fits no more is not cut, but copied */
+	for (v = 0; v < pri->nr_volumes; v++)
+		held |= disk_is_held(pri->data[v]);
+	if (!p->up || p->drop_pending || p->older != DMO_CHUNK_NONE ||
+	    p->direct != DMO_DIRECT_OFF || p->peer_flags & DMO_SBF_INCONSISTENT ||
+	    bytes < p->peer_chunk_max / 4 || bytes > p->peer_chunk_max || held) {
+		w.large_since = 0;
+	} else if (!w.large_since) {
+		w.large_since = sim_now;
+	} else if (sim_now - w.large_since > EARLY_CUT) {
+		sim_fail_note("a chunk of %llu KiB is not cut for %llu ms, and %llu KiB fit the secondary's journal",
+			      bytes >> 10, (sim_now - w.large_since) / SIM_MS,
+			      p->peer_chunk_max >> 10);
+	}
+}
 
 static void check_states(void)
 {
@@ -643,15 +694,21 @@ static void check_states(void)
 			w.budget_lowered = false;
 		else if (!w.budget_lowered && used > st->budget + 16 * 4200)
 			sim_fail_note("%llu bytes used of a budget of %llu", used, st->budget);
+		check_early_cut(s->pri);
 		note_known();
 	}
 }
+
+static void command(struct node *n, u32 type, u32 a, u32 b);
 
 static void tick(void *unused)
 {
 	(void)unused;
 	connect_nodes();
 	check_states();
+	tamper_tick();
+	if (++w.ticks % 16 == 0)
+		command(w.ticks % 32 ? pri : sec, ACT_STATUS, 0, 0);
 	sim_event_set(&w.tick, sim_now + TICK, tick, NULL, NULL);
 }
 
@@ -665,7 +722,9 @@ static void fail_unless(bool ok, const char *what, const char *why)
 
 static void check_cut(struct node *x, struct dmo_cut cut, const char *what)
 {
-	if (dmo_cut_cmp(cut, m.committed) < 0)
+	if (w.doubt)
+		model_check(x, cut, what);
+	else if (dmo_cut_cmp(cut, m.committed) < 0)
 		sim_fail_note("%s: the cut is %llu.%llu, but %llu.%llu was committed", what, cut.epoch,
 			      cut.n, m.committed.epoch, m.committed.n);
 	else if (dmo_cut_cmp(cut, m.complete) < 0)
@@ -679,6 +738,8 @@ static void check_cut(struct node *x, struct dmo_cut cut, const char *what)
 static void check_restored(struct node *x, struct dmo_secondary *s)
 {
 	model_check(x, s->j.restored, "probe after the restore");
+	if (w.doubt)
+		return;
 	if (!sim_failed && dmo_cut_cmp(s->j.restored, m.committed) < 0)
 		sim_fail_note("probe: restored %llu.%llu, but %llu.%llu was committed",
 			      s->j.restored.epoch, s->j.restored.n, m.committed.epoch,
@@ -742,7 +803,7 @@ static void verdict(struct node *x, struct sim_rng *r)
 	}
 }
 
-static struct node_format the_format(u32 role)
+struct node_format the_format(u32 role)
 {
 	struct node_format f = {
 		.role = role,
@@ -760,11 +821,30 @@ static struct node_format the_format(u32 role)
 /* A snapshot is taken now: of a boundary, unless INCONSISTENT says that it isn't, or a restore failed. */
 static void check_snapshot(struct dmo_secondary *s)
 {
-	if (!s || !s->gates || s->inconsistent || s->failing || w.sec_stale ||
+	if (!s || !s->gates || s->inconsistent || s->failing || w.sec_stale || w.doubt ||
 	    dmo_journal_frees(&s->j))
 		return;
 	COVER("snapshot under suspend");
 	model_check(sec, s->j.restored, "snapshot under suspend");
+}
+
+/* Both copies say the same unless one is being written. */
+static bool lose_copy(struct node *x, struct sim_rng *r)
+{
+	static const u64 at[][2] = {
+		{ DMO_SB_BLOCK0, DMO_SB_BLOCKS }, { DMO_SB_BLOCK1, DMO_SB_BLOCKS },
+		{ DMO_STATE_BLOCK0, 1 }, { DMO_STATE_BLOCK1, 1 },
+	};
+	struct disk_faults *f = disk_faults(x->meta);
+	u32 i = rng_below(r, ARRAY_SIZE(at));
+
+	if (!plan->one_copy || disk_inflight(sec->meta))
+		return false;
+	f->read = 256;
+	f->from = at[i][0] * 8;
+	f->to = f->from + at[i][1] * 8;
+	COVER("probe: a copy of the superblock or state block can't be read");
+	return true;
 }
 
 static void probe_start(void *arg)
@@ -781,7 +861,7 @@ static void probe(u32 seed)
 	u32 v, depth;
 
 	note_known();
-	if (sim_failed || w.alone || w.sec_stale)
+	if (sim_failed || w.alone || w.sec_stale || w.doubt == DOUBT_FOREIGN || w.tampering)
 		return;
 	how = rng_below(r, 4);
 	cover_crash(sec);
@@ -796,6 +876,8 @@ static void probe(u32 seed)
 	}
 	disk_set_latency(x.meta, 20, 0, 0);
 	depth = plan->theme != THEME_COMMIT && rng_chance(r, 60) ? 0 : rng_range(r, 1, 3);
+	if (plan->one_copy && lose_copy(&x, r))
+		depth = 0;
 	for (; depth && !sim_failed; depth--) {
 		node_boot(&x);
 		sim_spawn(x.host, probe_start, &x, "start", false);
@@ -830,6 +912,26 @@ struct command {
 
 static struct command commands[2];
 
+/* Everything of it, in good order. Fiber of its host. */
+void stop_node(struct node *n)
+{
+	u32 v;
+
+	for (v = 0; v < n->nr_volumes; v++)
+		if (w.suspended[index_of(n)][v] && !dm_resume(n->md[v]))
+			w.suspended[index_of(n)][v] = false;
+	/* the host's users go first */
+	if (n == pri) {
+		w.stop_lanes = true;
+		while (w.lanes)
+			sim_sleep(2 * SIM_MS);
+		w.stop_lanes = false;
+	}
+	note_known();
+	may_be_silent();
+	node_stop(n);
+}
+
 /* A command of the operator, one at a time on a node. */
 static void command_main(void *arg)
 {
@@ -840,6 +942,7 @@ static void command_main(void *arg)
 	struct dmo_session *s;
 	struct dmo_cut cut;
 	char line[64], why[DMO_REASON_LEN];
+	u64 began;
 	int rc = 0;
 
 	switch (c->type) {
@@ -857,6 +960,7 @@ static void command_main(void *arg)
 		COVER("command: set");
 		break;
 	case ACT_SUSPEND:
+		may_be_silent();
 		dm_suspend(n->md[v]);
 		w.suspended[i][v] = true;
 		if (n == sec && node_session(n))
@@ -881,28 +985,22 @@ static void command_main(void *arg)
 		COVER("command: reload");
 		break;
 	case ACT_DETACH:
+		/* whoever waits for a disk closes the connection when that has answered */
+		may_be_silent();
 		node_detach(n);
 		COVER("command: detach");
 		break;
 	case ACT_STATUS:
 		st = sim_kmalloc_host(n->host, sizeof(*st), 0);
+		began = sim_now;
 		node_status(n, st);
+		if (sim_now - began > SIM_SEC)
+			sim_fail("status took %llu ms", (sim_now - began) / SIM_MS);
 		sim_kfree(st);
 		COVER("command: status");
 		break;
 	case ACT_RESTART:
-		for (v = 0; v < n->nr_volumes; v++)
-			if (w.suspended[i][v] && !dm_resume(n->md[v]))
-				w.suspended[i][v] = false;
-		/* the host's users go first */
-		if (n == pri) {
-			w.stop_lanes = true;
-			while (w.lanes)
-				sim_sleep(2 * SIM_MS);
-			w.stop_lanes = false;
-		}
-		note_known();
-		node_stop(n);
+		stop_node(n);
 		COVER("command: stop and start");
 		start_main(n);
 		return;
@@ -1038,7 +1136,7 @@ static void promote(u32 seed)
 	struct dmo_session *s;
 	u32 v;
 
-	if (!sec->started || w.busy[index_of(sec)] || w.alone || w.sec_stale)
+	if (!sec->started || w.busy[index_of(sec)] || w.alone || w.sec_stale || w.doubt)
 		return;
 	crash(pri, seed);
 	/*
@@ -1125,8 +1223,12 @@ static void act(const struct act *a)
 	u32 i;
 
 	pr_sim("driver: ", "action %u (%u, %u)", a->type, a->a, a->b);
+	if (w.tampering && a->type < ACT_NR && a->type != ACT_HEAL && a->type != ACT_RESUME)
+		return;
 	switch (a->type) {
 	case ACT_CUT:
+		if (a->b)
+			may_be_silent();
 		if (plan->theme == THEME_COMMIT)
 			w.cut_on_switch++;
 		else if (w.conn && !conn_dead(w.conn) && !a->a)
@@ -1177,6 +1279,7 @@ static void act(const struct act *a)
 		disk_hold(disk_of(a->a, &n, &meta), false);
 		break;
 	case ACT_NET:
+		may_be_silent();
 		if (w.conn)
 			conn_block(w.conn, true);
 		add_pending(ACT_NET_ON, a->b, 0, 0);
@@ -1214,6 +1317,27 @@ static void act(const struct act *a)
 	case ACT_PROMOTE:
 		promote(a->a);
 		break;
+	case ACT_TWIN:
+		twin_start(a->a);
+		break;
+	case ACT_TURN:
+		may_be_silent();
+		w.turn_in = a->a;
+		if (a->a)
+			break;
+		w.twin_turn = !w.twin_turn && twin.started;
+		if (w.conn && w.twin_turn != w.conn_twin)
+			conn_cut(w.conn, a->b);
+		break;
+	case ACT_TWIN_ENDS:
+		twin_end(a->a, a->b);
+		break;
+	case ACT_IMAGE:
+		take_image(a->a & 1 ? pri : sec, a->a);
+		break;
+	case ACT_TAMPER:
+		tamper(a->b & 1 ? pri : sec, a->b >> 1, a->a);
+		break;
 	case ACT_REJOIN:
 		if (a->a & 1) {
 			give_up_old();
@@ -1237,6 +1361,7 @@ static void heal(void)
 	u32 i, v;
 
 	w.healing = true;
+	twin_end(1, false);
 	for (i = 0; i < 2; i++) {
 		struct node *n = &nodes[i];
 
@@ -1294,6 +1419,10 @@ static bool drained(void)
 	     !x->merge_wanted && dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
 	     !dmo_cut_cmp(x->complete, x->committed) && !dmo_cut_cmp(x->complete, x->restored);
 	s = node_session(sec);
+	/* one whose peer has found another, or an earlier self, may not have noticed yet */
+	if (w.doubt && (w.conn_twin || !w.conn || conn_dead(w.conn) || !s || !s->link ||
+			!dmo_link_is_up(s->link)))
+		return false;
 	return ok && s && s->sec && !s->sec->inconsistent && node_idle(sec) && node_idle(pri) &&
 	       !dmo_cut_cmp(s->sec->j.restored, s->sec->j.complete);
 }
@@ -1443,6 +1572,7 @@ static void prefill(struct node *n, u64 salt)
 
 static void set_up(void)
 {
+	static const char * const idents[2][2] = { { "naa a0", "naa a1" }, { "naa b0", "naa b1" } };
 	struct node_format f;
 	u32 i, v;
 
@@ -1458,6 +1588,8 @@ static void set_up(void)
 		for (v = 0; v < n->nr_volumes; v++) {
 			disk_set_latency(n->data[v], plan->disk_us, plan->slow_percent, 20);
 			disk_faults(n->data[v])->zero_unsupported = plan->no_write_zeroes;
+			if (plan->idents)
+				disk_set_ident(n->data[v], idents[i][v]);
 		}
 	}
 	w.spare_meta = disk_new(NULL, "spare", disk_sectors(nodes[1].meta));
@@ -1525,6 +1657,7 @@ void plan_run(const struct plan *p, u64 sched_seed, struct result *r)
 	memset(&w, 0, sizeof(w));
 	model_reset();
 	sim_begin(sched_seed, &p->params);
+	other_begin();
 	set_up();
 	work();
 	if (!sim_failed) {

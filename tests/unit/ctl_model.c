@@ -4,6 +4,7 @@
  *   ctl_model              parsers of numbers, netlink messages, extended acks, addresses;
  *                          a line "ok NAME" or "FAILED NAME: WHY" each
  *   ctl_model print HOW    two sessions, through the real parser and printer
+ *   ctl_model event HOW    an event, and that some were lost, in the same way
  *   ctl_model pick TEXT    look-up among them; prints the metadata device
  *   ctl_model journal IMG  writes chunks 0.7 (committed), 0.8 and a torn 0.9 into a
  *                          freshly formatted image
@@ -25,6 +26,7 @@
 #include "print.h"
 #include "sock.h"
 #include "util.h"
+#include "verdict.h"
 
 static int failed;
 
@@ -45,19 +47,34 @@ static bool size_is(const char *text, uint64_t want)
 {
 	uint64_t v;
 
-	return !ord_size(text, &v) && v == want;
+	return !ord_size(text, 1, &v) && v == want;
 }
 
 static bool size_bad(const char *text)
 {
 	uint64_t v;
 
-	return ord_size(text, &v) != 0;
+	return ord_size(text, 1, &v) != 0;
+}
+
+static bool time_is(const char *text, uint64_t want)
+{
+	uint64_t v;
+
+	return !ord_time(text, 1000, &v) && v == want;
+}
+
+static bool rate_is(const char *text, uint64_t want)
+{
+	uint64_t v;
+
+	return !ord_rate(text, &v) && v == want;
 }
 
 static void test_numbers(void)
 {
 	uint8_t u[16];
+	uint64_t v;
 
 	CHECK("size-bytes", size_is("4096", 4096));
 	CHECK("size-sectors", size_is("2049s", 2049 * 512));
@@ -66,7 +83,27 @@ static void test_numbers(void)
 	      size_is("64T", 64ULL << 40));
 	CHECK("size-refused", size_bad("") && size_bad("-1") && size_bad("1X") &&
 	      size_bad("1GG") && size_bad(" 1") && size_bad("99999999999999999999") &&
-	      size_bad("16777216T") && size_bad("1.5G") && size_bad("1Mi"));
+	      size_bad("16777216T") && size_bad("1.G") && size_bad(".5G") && size_bad("1Mi") &&
+	      size_bad("1.5.5G") && size_bad("1.0000000001G") && size_bad("1m5"));
+	CHECK("size-fraction", size_is("1.5T", 3ULL << 39) && size_is("0.5k", 512) &&
+	      size_is("1.1G", (1181116006 / 4096) * 4096));
+	CHECK("size-decimal", size_is("10GB", 10000000000) && size_is("10GiB", 10ULL << 30) &&
+	      size_is("1kb", 1000) && size_is("7B", 7));
+	CHECK("size-largest", size_is("16383P", 16383ULL << 50) && size_bad("16384P") &&
+	      size_is("18446744073709551615", UINT64_MAX));
+	CHECK("size-base", !ord_size("3", 1 << 20, &v) && v == 3 << 20 &&
+	      !ord_size("3K", 1 << 20, &v) && v == 3 << 10);
+	CHECK("time-units", time_is("3", 3000) && time_is("1.5", 1500) && time_is("250ms", 250) &&
+	      time_is("10m", 600000) && time_is("10min", 600000) && time_is("1.5h", 5400000) &&
+	      time_is("2d", 172800000) && time_is("0.5s", 500));
+	CHECK("time-refused", ord_time("", 1, &v) && ord_time("1w", 1, &v) && ord_time("1 h", 1, &v) &&
+	      ord_time("-1", 1, &v) && ord_time("999999999999d", 1, &v));
+	CHECK("rate-units", rate_is("5M", 5 << 20) && rate_is("5M/s", 5 << 20) &&
+	      rate_is("5MB/s", 5000000) && rate_is("100Mbit", 12500000) &&
+	      rate_is("100mbit/s", 12500000) && ord_rate("/s", &v) && ord_rate("5M/h", &v));
+	CHECK("time-exact-text", !strcmp(fmt_ms_exact(600000), "10m") &&
+	      !strcmp(fmt_ms_exact(1500), "1500ms") && !strcmp(fmt_ms_exact(86400000), "1d") &&
+	      !strcmp(fmt_ms_exact(0), "0ms"));
 	CHECK("size-exact-text", !strcmp(fmt_size_exact(10ULL << 30), "10G") &&
 	      !strcmp(fmt_size_exact(1049088), "2049s") && !strcmp(fmt_size_exact(513), "513"));
 	CHECK("uuid-both-ways", !ord_uuid_parse("8F3c0000-1111-2222-3333-0123456789aB", u) &&
@@ -118,6 +155,47 @@ static void test_addresses(void)
 
 /* -- sockets --------------------------------------------------------------- */
 
+static void speak(int fd, const char *words)
+{
+	if (write(fd, words, strlen(words)) < 0)
+		perror("write");
+}
+
+static unsigned int open_fds(void)
+{
+	unsigned int n = 0;
+	int fd;
+
+	for (fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Many that say nothing, one that speaks something else, and the peer, who is neither first nor last. */
+static void crowd(const struct endpoint *ep, int l)
+{
+	char why[SOCK_WHY_LEN] = "", word[8];
+	int fd[40], i, a;
+	unsigned int before;
+
+	for (i = 0; i < 40; i++) {
+		fd[i] = sock_connect(ep, ord_mono_ms() + 2000, why);
+		if (i == 5)
+			speak(fd[i], "GET / HTTP/1.0");
+		if (i == 10)	/* more than are kept come behind it */
+			speak(fd[i], "DMOW+");
+	}
+	before = open_fds();
+	a = sock_accept(l, ord_mono_ms() + 2000, why);
+	CHECK("crowd-peer-gets-in", a >= 0 && read(a, word, 5) == 5 && !memcmp(word, "DMOW+", 5));
+	CHECK("crowd-is-bounded", open_fds() <= before + 17);
+	close(a);
+	for (i = 0; i < 40; i++)
+		close(fd[i]);
+	CHECK("crowd-gone", sock_accept(l, ord_mono_ms() + 100, why) == -ETIMEDOUT &&
+	      open_fds() <= before - 40 + 17);
+}
+
 static void test_sockets(const char *dir)
 {
 	char why[SOCK_WHY_LEN] = "", text[256];
@@ -128,8 +206,12 @@ static void test_sockets(const char *dir)
 	CHECK("unix-parse", !sock_parse(&ep, text, true, why));
 	l = sock_listen(&ep, why);
 	c = sock_connect(&ep, ord_mono_ms() + 2000, why);
+	CHECK("unix-silent", l >= 0 && c >= 0 && sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT &&
+	      strstr(why, "said nothing"));
+	speak(c, "DMOW");
 	a = l >= 0 ? sock_accept(l, ord_mono_ms() + 2000, why) : -1;
 	CHECK("unix-connects", l >= 0 && c >= 0 && a >= 0);
+	CHECK("unix-keeps-what-was-said", read(a, text, 4) == 4 && !memcmp(text, "DMOW", 4));
 	close(c);
 	close(a);
 	CHECK("unix-busy-refused", sock_listen(&ep, why) < 0 && strstr(why, "in use"));
@@ -144,10 +226,12 @@ static void test_sockets(const char *dir)
 	sock_parse(&ep, "127.0.0.1:47788", true, why);
 	l = sock_listen(&ep, why);
 	c = sock_connect(&ep, ord_mono_ms() + 2000, why);
+	speak(c, "DMOW");
 	a = l >= 0 ? sock_accept(l, ord_mono_ms() + 2000, why) : -1;
 	CHECK("tcp-connects", l >= 0 && c >= 0 && a >= 0);
 	close(c);
 	close(a);
+	crowd(&ep, l);
 	close(l);
 }
 
@@ -261,19 +345,107 @@ static void test_sessions(void)
 	ord_sessions_free(&list);
 }
 
-static void test_events(void)
+static int some_event(struct ord_event *ev)
 {
 	struct nl_msg *msg = message(1);
 	struct dmo_uapi_cut cut = { 0, 9 };
+	int rc;
+
+	nla_put_u32(msg, DMO_A_EVENT, DMO_EVENT_COMMIT);
+	nla_put(msg, DMO_A_CUT, sizeof(cut), &cut);
+	rc = knl_parse_event(nlmsg_hdr(msg), ev);
+	nlmsg_free(msg);
+	return rc;
+}
+
+static void test_events(void)
+{
+	struct nl_msg *msg = message(1);
 	struct ord_event ev;
 
 	CHECK("event-without-kind-refused", knl_parse_event(nlmsg_hdr(msg), &ev) < 0);
-	nla_put_u32(msg, DMO_A_EVENT, DMO_EVENT_COMMIT);
-	nla_put(msg, DMO_A_CUT, sizeof(cut), &cut);
-	CHECK("event-fields", !knl_parse_event(nlmsg_hdr(msg), &ev) &&
-	      ev.event == DMO_EVENT_COMMIT && ev.cut.n == 9 && ORD_HAS(&ev, DMO_A_CUT) &&
-	      !ORD_HAS(&ev, DMO_A_SEQ));
 	nlmsg_free(msg);
+	CHECK("event-fields", !some_event(&ev) && ev.event == DMO_EVENT_COMMIT &&
+	      ev.cut.n == 9 && ORD_HAS(&ev, DMO_A_CUT) && !ORD_HAS(&ev, DMO_A_SEQ));
+}
+
+/* -- verdicts -------------------------------------------------------------- */
+
+#define HAS(a)	(1ULL << (a))
+
+static bool says(const struct ord_session *s, uint64_t max_lag_ms, enum verdict_level level,
+		 const char *line, const char *why)
+{
+	struct verdict v;
+
+	verdict_of(s, max_lag_ms, &v);
+	if (v.level == level && strstr(v.line, line) && strstr(v.why, why))
+		return true;
+	printf("note %d \"%s\" \"%s\"\n", v.level, v.line, v.why);
+	return false;
+}
+
+static void test_primary_verdicts(void)
+{
+	struct ord_session s = {
+		.has = HAS(DMO_A_LAG_MS) | HAS(DMO_A_CHUNK_ACTIVE) | HAS(DMO_A_CHUNK_MAX) |
+		       HAS(DMO_A_PEER_CONDITION),
+		.label = "db", .role = DMO_ROLE_PRIMARY, .state = DMO_STATE_REPLICATING,
+		.link_state = DMO_LINK_UP, .link_peer = "10.0.0.2:7788", .lag_ms = 1200,
+		.chunk_max = 10 << 20,
+	};
+	struct ord_session t;
+
+	CHECK("verdict-good", says(&s, 0, V_OK,
+	      "db  primary -> 10.0.0.2:7788  replicating  RPO 1.20 s  OK", "") && !verdict_fits(&s));
+	CHECK("verdict-lag", says(&s, 2000, V_OK, "OK", "") &&
+	      says(&s, 1000, V_CRITICAL, "CRITICAL", "RPO is 1.20 s, at most 1.00 s"));
+	t = s;
+	t.peer_condition = DMO_COND_RESTORE_ERROR;
+	t.peer_condition_ms = 5000;
+	CHECK("verdict-peer-fails", says(&t, 0, V_CRITICAL, "CRITICAL", "nothing is restored, for 5.00 s"));
+	t.peer_condition = DMO_COND_JOURNAL;
+	CHECK("verdict-peer-full", says(&t, 0, V_WARNING, "WARNING", "nearly full"));
+	t = s;
+	t.active.bytes = 8 << 20;
+	CHECK("verdict-80-percent", says(&t, 0, V_WARNING, "WARNING", "10.0 MiB fit its journal, 8.00 MiB"));
+	t.active.bytes = 12 << 20;
+	t.link_state = DMO_LINK_NONE;
+	t.state = DMO_STATE_DISCONNECTED;
+	CHECK("verdict-no-link", says(&t, 0, V_CRITICAL, "disconnected", "no link") &&
+	      strstr(verdict_fits(&t), "12.0 MiB collected: the next link makes it INCONSISTENT"));
+	t.has &= ~HAS(DMO_A_CHUNK_MAX);
+	CHECK("verdict-fits-unknown", strstr(verdict_fits(&t), "not known before the first link"));
+	t = s;
+	t.has &= ~HAS(DMO_A_LAG_MS);
+	t.flags = DMO_F_NO_COPY;
+	t.state = DMO_STATE_COPYING;
+	t.copy_total = 100 << 20;
+	t.copy_left = 75 << 20;
+	t.copy_ms = 5000;
+	CHECK("verdict-copy", says(&t, 0, V_WARNING, "RPO all of it: no copy yet",
+	      "copy 25 %, 5.00 MiB/s, 15.00 s left") && says(&t, 1000, V_CRITICAL, "", "all of it"));
+	t.copy_left = t.copy_total + 1;
+	CHECK("progress-nonsense", !progress_text(&t));
+	t.state = DMO_STATE_BUSY;
+	CHECK("verdict-busy", says(&t, 0, V_WARNING, "busy  not known", ""));
+}
+
+static void test_secondary_verdicts(void)
+{
+	struct ord_session s = {
+		.label = "db", .role = DMO_ROLE_SECONDARY, .state = DMO_STATE_DISCONNECTED,
+		.cut_complete = { 2, 7 }, .cut_restored = { 2, 7 },
+		.cut_time_ns = ord_wall_ns() - 90000000000ULL,
+	};
+
+	CHECK("verdict-promotable", says(&s, 0, V_CRITICAL, "loses what was written in the last 1 min 30 s"
+	      " (orderedctl promote db)", "no link"));
+	s.flags = DMO_F_INCONSISTENT;
+	CHECK("verdict-not-promotable", says(&s, 0, V_CRITICAL, "NOT promotable", "no point in time"));
+	s.link_state = DMO_LINK_UP;
+	s.state = DMO_STATE_COPYING;
+	CHECK("verdict-being-copied", says(&s, 0, V_WARNING, "NOT promotable", "a copy has not ended"));
 }
 
 /* An NLMSG_ERROR as the kernel makes it, capped or with the whole request. */
@@ -400,6 +572,7 @@ int main(int argc, char **argv)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
+	struct ord_event ev;
 
 	if (argc == 3 && !strcmp(argv[1], "journal"))
 		return edit_image(argv[2], false);
@@ -414,6 +587,14 @@ int main(int argc, char **argv)
 		else
 			print_pretty(&list);
 		ord_sessions_free(&list);
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "event")) {
+		bool json = !strcmp(argv[2], "json");
+
+		some_event(&ev);
+		print_event(1700000000123456789ULL, &ev, json);
+		print_event(1700000000123456789ULL, NULL, json);
 		return 0;
 	}
 	if (argc == 3 && !strcmp(argv[1], "pick")) {
@@ -431,5 +612,7 @@ int main(int argc, char **argv)
 	test_sessions();
 	test_events();
 	test_extack();
+	test_primary_verdicts();
+	test_secondary_verdicts();
 	return failed;
 }

@@ -116,7 +116,12 @@ static void super_bytes(void **state)
 	assert_memory_equal(sbuf + 176, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
 	assert_memory_equal(sbuf + 332, "\2\0\0\0", 4);
 	assert_memory_equal(sbuf + 4096, "\1\0\0\0\0\2\0\0\0\x08\0\0\0\0\0\0", 16);
-	assert_null(memchr_inv(sbuf + 344, 0, 4096 - 344));
+	assert_null(memchr_inv(sbuf + 344, 0, 446 - 344));
+	/* a partition table: 0xda, sector 1, up to the device's end */
+	assert_memory_equal(sbuf + 446, "\0\xff\xff\xff\xda\xff\xff\xff\1\0\0\0\xff\x34\x0c\0", 16);
+	assert_null(memchr_inv(sbuf + 462, 0, 48));
+	assert_memory_equal(sbuf + 510, "\x55\xaa", 2);
+	assert_null(memchr_inv(sbuf + 512, 0, 4096 - 512));
 	assert_null(memchr_inv(sbuf + 4096 + 128, 0, sizeof(sbuf) - 4096 - 128));
 	recsum(sbuf, sizeof(sbuf));
 	assert_int_equal(decode(), 0);
@@ -277,9 +282,9 @@ static void super_raw_refusals(void **state)
 {
 	make_super(2);
 	memset(sbuf, 0, sizeof(sbuf));
-	assert_refused(decode(), -ENODATA, "unformatted: format it");
+	assert_refused(decode(), -ENODATA, "orderedctl format makes a new one");
 	memcpy(sbuf, "LVM2 001", 8);
-	assert_refused(decode(), -ENODATA, "holds something else");
+	assert_refused(decode(), -ENODATA, "but something else");
 
 	dmo_super_encode(&sb, sbuf);
 	sbuf[5000] ^= 1;
@@ -348,6 +353,25 @@ static void super_choice(void **state)
 	/* a format that was cut short between its two copies */
 	memcpy(b.uuid, other, sizeof(other));
 	assert_int_equal(dmo_super_choose(0, &a, 0, &b), -EUCLEAN);
+}
+
+/* What a chunk takes, whether it fits, and what a reference covers. */
+static void chunk_sizes(void **state)
+{
+	struct dmo_volume_info v = { .sectors = 1ULL << 31 };	/* 1 TiB */
+	char why[DMO_REASON_LEN];
+
+	assert_int_equal(dmo_chunk_max(DMO_JOURNAL_MIN_BLOCKS), 55 * DMO_BLOCK);
+	assert_int_equal(dmo_chunk_max(146), 0);
+	assert_int_equal(dmo_chunk_max(147), DMO_BLOCK);
+	assert_int_equal(dmo_chunk_bytes(0, 0, 0), 5 * DMO_BLOCK);
+	assert_int_equal(dmo_chunk_bytes(128, 0, 0), (128 + 6) * DMO_BLOCK);
+	assert_int_equal(dmo_chunk_bytes(0, 128, 0), (128 + 66) * DMO_BLOCK);
+	assert_int_equal(dmo_chunk_bytes(0, 3, 125), (3 + 12) * DMO_BLOCK);
+	assert_int_equal(dmo_ref_unit(&v, 1, 257 << 20, why), 0);
+	assert_int_equal(dmo_ref_unit(&v, 1, 256 << 20, why), 1);
+	assert_int_equal(dmo_ref_unit(&v, 1, 3 << 20, why), 7);
+	assert_refused(dmo_ref_unit(&v, 1, 2 << 20, why), -ENOSPC, "set at least 3 MiB");
 }
 
 /* Every size of device: either a layout that passes the check, or a number that helps. */
@@ -421,6 +445,7 @@ static const struct dmo_state a_state = {
 	.tail_prev_csum = 0xdeadbeef,
 	.seq_floor = 0x2000000000000000,
 	.reach = 0x1234,
+	.copy_step = 0x87654321,
 };
 
 static void state_round_trip(void **state)
@@ -437,9 +462,68 @@ static void state_round_trip(void **state)
 	assert_memory_equal(buf + 24, uuid, 16);
 	assert_memory_equal(buf + 104, "\x4d\0\0\0\0\0\0\0\1\0\0\0\0\0\0\x10\xef\xbe\xad\xde", 20);
 	assert_memory_equal(buf + 152, "\x34\x12\0\0\0\0\0", 8);
-	assert_null(memchr_inv(buf + 160, 0, sizeof(buf) - 160));
+	assert_memory_equal(buf + 160, "\x21\x43\x65\x87", 4);
+	assert_null(memchr_inv(buf + 164, 0, sizeof(buf) - 164));
 	recsum(buf, sizeof(buf));
 	assert_int_equal(dmo_state_decode(buf, uuid, &st, why), 0);
+}
+
+static void witness_round_trip(void **state)
+{
+	static u8 buf[DMO_WIT_BYTES];
+	static struct dmo_witness_vol vols[DMO_MAX_VOLUMES], back[DMO_MAX_VOLUMES];
+	struct dmo_witness w = { .vols = vols, .generation = 7 }, r = { .vols = back };
+	u32 i, k, n, bit, len;
+
+	assert_int_equal(dmo_witness_entries(1), DMO_WITNESS_MAX);
+	assert_int_equal(dmo_witness_entries(DMO_MAX_VOLUMES), 11);
+	for (n = 1; n <= DMO_MAX_VOLUMES; n++)
+		assert_true(sizeof(struct dmo_disk_witness) + n * (104 + 12 * dmo_witness_entries(n)) <=
+			    DMO_WIT_BYTES);
+	make_super(3);
+	w.nr_volumes = sb.nr_volumes;
+	w.entries = 5;
+	for (i = 0; i < sb.nr_volumes; i++) {
+		memset(&vols[i], 0, sizeof(vols[i]));
+		vols[i].id = sb.volumes[i].id;
+		snprintf(vols[i].ident, sizeof(vols[i].ident), "dm LVM-%u", i);
+		for (k = 0; k < DMO_WITNESS_MAX; k++)
+			vols[i].entry[k].block = DMO_WITNESS_NONE;
+		vols[i].entry[1] = (struct dmo_witness_entry){ .block = i + 3, .csum = 0x1234 + i };
+	}
+	memset(buf, 0xee, sizeof(buf));
+	dmo_witness_encode(&w, sb.uuid, buf);
+	len = dmo_witness_len(&w);
+	assert_int_equal(len, 64 + sb.nr_volumes * (104 + 60));
+	assert_memory_equal(buf, "dmORDwit", 8);
+	assert_int_equal(buf[len], 0xee);
+	assert_int_equal(dmo_witness_decode(buf, &sb, &r, why), 0);
+	assert_int_equal(r.generation, 7);
+	for (i = 0; i < sb.nr_volumes; i++) {
+		assert_string_equal(back[i].ident, vols[i].ident);
+		for (k = 0; k < DMO_WITNESS_MAX; k++)
+			assert_int_equal(back[i].entry[k].block, vols[i].entry[k].block);
+		assert_int_equal(back[i].entry[1].csum, vols[i].entry[1].csum);
+	}
+	/* each bit that is changed is seen */
+	for (bit = 0; bit < len * 8; bit++) {
+		buf[bit / 8] ^= 1 << bit % 8;
+		assert_int_equal(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN);
+		assert_true(why[0]);
+		buf[bit / 8] ^= 1 << bit % 8;
+	}
+	/* beyond the volume; another volume; no end of the text */
+	vols[0].entry[0].block = sb.volumes[0].sectors / 8;
+	dmo_witness_encode(&w, sb.uuid, buf);
+	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "expected below");
+	vols[0].entry[0].block = DMO_WITNESS_NONE;
+	vols[0].id++;
+	dmo_witness_encode(&w, sb.uuid, buf);
+	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "volume id is");
+	vols[0].id--;
+	memset(vols[0].ident, 'x', sizeof(vols[0].ident));
+	dmo_witness_encode(&w, sb.uuid, buf);
+	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "identity has no end");
 }
 
 static void state_refusals(void **state)
@@ -752,8 +836,10 @@ int main(void)
 		cmocka_unit_test(super_raw_refusals),
 		cmocka_unit_test(super_choice),
 		cmocka_unit_test(layout),
+		cmocka_unit_test(chunk_sizes),
 		cmocka_unit_test(lookup),
 		cmocka_unit_test(state_round_trip),
+		cmocka_unit_test(witness_round_trip),
 		cmocka_unit_test(state_refusals),
 		cmocka_unit_test(rec_round_trip),
 		cmocka_unit_test(rec_every_flipped_bit),

@@ -47,6 +47,7 @@ static const struct {
 	{ DMO_FRAME_RESTORED, 0, 0, 1, "RESTORED" },
 	{ DMO_FRAME_DIRECT_READY, 0, 0, 1, "DIRECT_READY" },
 	{ DMO_FRAME_SYNCED, 0, 0, 1, "SYNCED" },
+	{ DMO_FRAME_CONDITION, 0, 0, 1, "CONDITION" },
 };
 
 static bool carries(u16 type)
@@ -222,6 +223,22 @@ static void frame_refusals(void **state)
 	assert_refused(decode(5), -EPROTO, "type 65535 is unknown");
 }
 
+static void condition(void **state)
+{
+	u64 ms;
+	u32 cond;
+
+	(void)state;
+	assert_int_equal(dmo_condition_decode(dmo_condition_arg(DMO_COND_RESTORE_ERROR, 7000), &cond,
+					      &ms, why), 0);
+	assert_int_equal(cond, DMO_COND_RESTORE_ERROR);
+	assert_int_equal(ms, 7000);
+	assert_int_equal(dmo_condition_decode(dmo_condition_arg(0, U64_MAX), &cond, &ms, why), 0);
+	assert_int_equal(ms, U64_MAX >> 8);
+	assert_refused(dmo_condition_decode(DMO_COND_MAX + 1, &cond, &ms, why), -EPROTO,
+		       "expected at most 5");
+}
+
 static void last_round_trip(void **state)
 {
 	struct dmo_last g, l = {
@@ -388,6 +405,8 @@ static void make_hellos(void)
 	sec.committed = (struct dmo_cut){ 12, 32 };
 	sec.restored = (struct dmo_cut){ 12, 31 };
 	sec.chunk_max = 1 << 20;
+	sec.features = DMO_WIREF_COPY_STEP;
+	sec.copy_step = 0x12345678;
 	sec.volumes[0] = prim.volumes[2];	/* in another order */
 	sec.volumes[2] = prim.volumes[0];
 }
@@ -403,7 +422,7 @@ static void hello_round_trip(void **state)
 	assert_memory_equal(&dec, &sec, sizeof(sec));
 	assert_memory_equal(payload + 8, "0123456789abcdef", 16);
 	assert_memory_equal(payload + 24, "\2\0\0\0\0\0\0\0\x15\0\0\0\0\0\0\0", 16);
-	assert_memory_equal(payload + 240, "\0\0\x10\0\0\0\0\0\3\0\0\0\0\0\0\0", 16);
+	assert_memory_equal(payload + 240, "\0\0\x10\0\0\0\0\0\3\0\0\0\x78\x56\x34\x12", 16);
 	assert_memory_equal(payload + 256, "\2\0\0\0\0\x08\0\0\0\x18\0\0\0\0\0\0", 16);
 
 	prim.nr_volumes = DMO_MAX_VOLUMES;
@@ -456,7 +475,11 @@ static void hello_refusals(void **state)
 	make_hellos();
 	len = dmo_hello_encode(&prim, payload);
 	((u8 *)payload)[253] = 1;
-	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO, "reserved is 0x100");
+	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
+		       "step of the copy is 256, but the features 0x0 don't have it");
+	((u8 *)payload)[4] = DMO_WIREF_COPY_STEP;
+	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
+	assert_int_equal(dec.copy_step, 256);
 	make_hellos();
 	prim.version_min = 2;
 	hello_refused(&prim, "versions are 2 to 1");
@@ -516,10 +539,10 @@ static void verdict_of_form(void **state)
 
 	make_hellos();
 	sec.features = 4;
-	judged_bad("features needed are 0x0 here, 0x4 at the peer, known are 0x0");
+	judged_bad("features needed are 0x0 here, 0x4 at the peer, known are 0x1");
 	make_hellos();
 	prim.features = 4;
-	judged_bad("0x4 here, 0x0 at the peer");
+	judged_bad("0x4 here, 0x1 at the peer");
 
 	make_hellos();
 	sec.uuid[15] = 'X';
@@ -686,6 +709,7 @@ int main(void)
 		cmocka_unit_test(frame_every_flipped_bit),
 		cmocka_unit_test(frame_lengths),
 		cmocka_unit_test(frame_refusals),
+		cmocka_unit_test(condition),
 		cmocka_unit_test(last_round_trip),
 		cmocka_unit_test(frame_descs),
 		cmocka_unit_test(frame_desc_refusals),

@@ -83,7 +83,7 @@ for percent in 3 30; do
 	fault_memory $percent
 	for ((i = 0; i < $(long 3 30); i++)); do
 		sleep 2
-		orderedctl disconnect "$(pmeta a)" > /dev/null 2>&1 || true
+		link_drop "$(pmeta a)" || true
 		sleep 0.5
 		orderedctl status > /dev/null 2>&1 || true
 	done

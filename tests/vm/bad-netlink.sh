@@ -66,7 +66,10 @@ same "and is in force" "$(pstat a cycle_ms).$(pstat a budget_mib)" 1.32
 check "a dump" dmonl --dump get
 
 step "roles and states"
-refused "detach without a link" "the session has no link" dmonl detach "meta=$pm"
+refused "detach without a link" "the session has no link" dmonl detach "meta=$pm" wanted
+check "disconnect before there is a link" dmonl detach "meta=$pm"
+refused "and once more" "the session has no link" dmonl detach "meta=$pm"
+refused "a link that nobody wants" "error 125: disconnected by command: orderedctl connect or listen" dmonl attach "meta=$pm" fd=unix
 refused "switch at a secondary" "the session is secondary here: only an active primary switches" dmonl switch "meta=$sm"
 refused "promotion of a primary" "the session is primary already" dmonl promote "meta=$pm"
 refused "a second primary" "already active here as primary" dmonl promote "meta=$sm"
@@ -109,8 +112,9 @@ check "from another network namespace" in_pri dmonl set "meta=$sm" "$DMO_A_CYCLE
 same "it was set" "$(sstat a cycle_ms)" 9
 
 step "a session that wants authentication"
-uuid=$(cat /proc/sys/kernel/random/uuid)
-check "format without --plain" orderedctl format --role primary --uuid "$uuid" --volume 1:4M --force "$(pmeta b)"
+for copy in 0 1; do	# which format refuses to make: the flags
+	dmometa "$(pmeta b)" super $copy 132 4 0
+done
 session_create b p
 refused "a plain link" "authenticated links.*--plain" dmonl attach "meta=$(pmeta b)" fd=unix
 session_remove b p

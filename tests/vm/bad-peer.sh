@@ -3,7 +3,7 @@
 #
 # Shows: a peer that says anything wrong, at any point, loses its link and the status says why; the secondary's data
 # and boundary are what they were, and it can still be copied to and promoted.
-# Kernels: 6.1 6.12 debug
+# Kernels: 6.12 debug
 # Machines: 1
 # Limit: 300
 # Mem: 768

@@ -105,8 +105,8 @@ blank=$(disk_loop blank 4)
 foreign=$(disk_loop foreign 4)
 mkfs.ext4 -q "$foreign"
 tiny=$(disk_loop tiny 1)
-bad "unformatted" "the device is unformatted: format it" "0 $sectors ordered $d $blank 1"
-bad "ext4" "unformatted" "0 $sectors ordered $d $foreign 1"
+bad "unformatted" "the device is unformatted, or the data device" "0 $sectors ordered $d $blank 1"
+bad "ext4" "exchanged" "0 $sectors ordered $d $foreign 1"
 bad "much too small" "at least [0-9]* KiB are needed: use a larger device" "0 $sectors ordered $d $tiny 1"
 truncate -s 3M /dev/shm/copy.img; losetup -c "$copy"
 bad "truncated" "metadata device is truncated: it has 768 blocks.*expected 1024" "0 $sectors ordered $d $copy 1"

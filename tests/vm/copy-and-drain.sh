@@ -3,7 +3,7 @@
 #
 # Shows: a full copy under mixed I/O, and mixed I/O after it, leave both ends bit-equal after a drain; until the
 # copy ends the secondary says INCONSISTENT and can't be promoted; it refuses writes and, unless asked, reads.
-# Kernels: 6.1 6.12 debug
+# Kernels: 6.1 debug
 # Machines: 1
 # Limit: 180
 # Mem: 768

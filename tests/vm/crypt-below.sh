@@ -54,7 +54,10 @@ session_copied one
 
 step "load, whole words, discards"
 words "$(pvol one)" 512 1024
-load_start "$(pvol one)" --seed "$SEED" --align 4096 --min 4096 --max 256k --area 8M:8M --ops 40 --discard 10 --zero 5 --fua 10 --verify --read 10
+load_start "$(pvol one)" --seed "$SEED" --align 4096 --min 4096 --max 256k --area 8M:8M --ops 40 --zero 5 --fua 10 --verify --read 10
+load_wait "$(pvol one)"
+# what was discarded reads as what the cipher makes of it, the same at both ends
+load_start "$(pvol one)" --seed $((SEED + 1)) --align 4096 --min 4096 --max 256k --area 8M:8M --ops 40 --discard 20
 load_wait "$(pvol one)"
 session_drain one
 session_equal one

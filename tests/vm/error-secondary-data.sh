@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Shows: write errors of the secondary's data device, of one write, of a sector and of all of it: the restore says so
-# once and tries again, cycles are committed meanwhile and none is lost, by a restart neither; it heals by itself.
+# once and tries again, cycles are committed meanwhile and none is lost, by a restart neither; it heals by itself. The
+# primary's status says what the secondary suffers from, and since when.
 # Kernels: 6.1
 # Machines: 1
 # Limit: 240
@@ -31,14 +32,21 @@ events_start
 session_link one
 session_drain one
 
+same "the peer is well" "$(pstat one peer_condition)" good
+
 step "one write"
 power_fail one-sd1.dev write 1
 fill "$(pvol one)" A 100 8
 event_wait 10 " error .*$failed"
 wait_stat 5 "$(smeta one)" block restore-error
+wait_stat 5 "$(pmeta one)" peer_condition restore-error
+event_wait 5 ' peer .*one of its data devices fails'
+ms=$(pstat one peer_condition_ms)
+[ "$ms" -lt 10000 ] || fail "the peer has suffered for $ms ms"
 commits_go_on
 same "no point in time was lost" "$(sstat one inconsistent)" false
 wait_stat 10 "$(smeta one)" block nothing
+wait_stat 5 "$(pmeta one)" peer_condition good
 session_drain one
 same "what was written" "$(peek "$(sdata one)" 103)" AAAAAAAA
 same "events of it" "$(errors)" 1
@@ -60,6 +68,7 @@ session_create one s
 echo "ok: cut $committed, acknowledged, is there after a restart"
 same "consistent all the time" "$(sstat one inconsistent)" false
 session_link one
+wait_stat 10 "$(pmeta one)" peer_condition restore-error
 disk_good one-sd1 "$lower"
 wait_stat 10 "$(smeta one)" block nothing
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Shows: either machine, or both, killed and started again at random, 20 kills in all, on raw and qcow2 drives, under
+# Shows: either machine, or both, killed and started again at random, 10 kills in all (200), on raw and qcow2 drives, under
 # load: at each look the secondary has a gapless prefix of the numbered writes, no commit is lost, and the end is equal.
 # Kernels: 6.1
 # Machines: 2
@@ -18,7 +18,7 @@ killed() {
 host() {
 	local kills=0 acked=0.0 wanted b_killed
 
-	wanted=${KILLS:-$([ "${LONG:-0}" = 1 ] && echo 200 || echo 20)}
+	wanted=${KILLS:-$([ "${LONG:-0}" = 1 ] && echo 200 || echo 10)}
 	RANDOM=$((${SEED:-1} % 32768))
 	pair_drives
 	pair_start b

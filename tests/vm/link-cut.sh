@@ -3,7 +3,7 @@
 #
 # Shows: the link cut at random moments under load, in every way a link ends, is made again and nothing is lost;
 # the host's writes neither fail nor wait for the network.
-# Kernels: 6.1 6.12
+# Kernels: 6.1
 # Machines: 1
 # Limit: 240
 # Mem: 640
@@ -25,8 +25,8 @@ events_start
 
 cut_link() {
 	case $1 in
-	0) orderedctl disconnect "$(pmeta one)" ;;
-	1) orderedctl disconnect "$(smeta one)" ;;
+	0) link_drop "$(pmeta one)" ;;
+	1) link_drop "$(smeta one)" ;;
 	2) in_pri ss -K dport = ":${S_port[one]}" > /dev/null ;;
 	3) in_sec ss -K state established sport = ":${S_port[one]}" > /dev/null ;;
 	esac || true

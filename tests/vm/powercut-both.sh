@@ -15,7 +15,7 @@ load_module
 S_host=all
 session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15
 step "cuts"
-session_cuts a both "$(long 30 600)" "$SEED" --hits 80 --pause 300 --wait 40 --direct 1
+session_cuts a both "$(long 30 600)" "$SEED" --hits "$(long 65 80)" --pause 300 --wait 40 --direct 1
 session_equal a
 session_remove a
 pass

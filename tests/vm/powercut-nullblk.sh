@@ -14,7 +14,7 @@
 load_module
 session_make a 1 2 disk=lin+null mdisk=lin+null pmeta=64 smeta=64 cycle=15 equal=1
 step "cuts"
-session_cuts a sec "$(long 100 2000)" "$SEED" --null 1 --hits 80 --pause 300 --wait 30
+session_cuts a sec "$(long 100 2000)" "$SEED" --null 1 --hits "$(long 65 80)" --pause 300 --wait 30
 session_equal a
 session_remove a
 pass

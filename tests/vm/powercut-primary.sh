@@ -14,7 +14,7 @@
 load_module
 session_make a 2 2 disk=power mdisk=power pmeta=8 smeta=8 cycle=15
 step "cuts"
-session_cuts a pri "$(long 20 300)" "$SEED" --hits 80 --pause 300 --wait 40
+session_cuts a pri "$(long 20 300)" "$SEED" --hits "$(long 65 80)" --pause 300 --wait 40
 session_equal a
 
 step "the last cut: the secondary takes over"

@@ -3,7 +3,7 @@
 #
 # Shows: a promoted secondary holds exactly what the primary held at the cut that it reports, not what was written
 # later; it takes writes, has a new generation, and stays a primary over table reload and activation.
-# Kernels: 6.1 6.12 debug
+# Kernels: 6.12 debug
 # Machines: 1
 # Limit: 180
 # Mem: 640

@@ -3,7 +3,7 @@
 #
 # Shows: suspend and resume, table reload, remove and create of a volume under load lose nothing; while a volume of
 # the secondary is suspended its data devices stand still at a boundary.
-# Kernels: 6.1 6.12
+# Kernels: 6.1
 # Machines: 1
 # Limit: 240
 # Mem: 640

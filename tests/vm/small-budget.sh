@@ -3,7 +3,7 @@
 #
 # Shows: a chunk many times larger than the memory budget: slots become references, writes to blocks of the chunk
 # that is being sent copy them out or merge the chunks; the budget is kept, and both ends are bit-equal.
-# Kernels: 6.1 6.12 debug
+# Kernels: 6.12 debug
 # Machines: 1
 # Limit: 180
 # Mem: 768

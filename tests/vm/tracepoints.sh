@@ -6,6 +6,7 @@
 # Kernels: 6.12
 # Machines: 1
 # Limit: 60
+# Cpus: 1
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"

@@ -3,7 +3,7 @@
 #
 # Shows: write, read and flush errors of the primary's data device: the host gets EIO for what failed and goes on, an
 # event tells, and both ends are bit-equal when the device is good again, also if it lost what was not flushed.
-# Kernels: 6.1 6.12
+# Kernels: 6.1
 # Machines: 1
 # Limit: 240
 # Mem: 768

@@ -49,6 +49,7 @@ static inline void *kmemdup(const void *p, size_t n, gfp_t gfp)
 #undef minor
 #define MINORBITS	20
 #define MINORMASK	((1U << MINORBITS) - 1)
+#undef MAJOR
 #define MAJOR(dev)	((unsigned int)((dev) >> MINORBITS))
 #define MINOR(dev)	((unsigned int)((dev) & MINORMASK))
 #define MKDEV(ma, mi)	(((ma) << MINORBITS) | (mi))

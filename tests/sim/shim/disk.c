@@ -8,6 +8,8 @@
  * Contents are immutable 4 KiB buffers with counted references, so that an image costs pointers.
  */
 #include <stdlib.h>
+#include "ident.h"
+#include "ondisk.h"
 #include "sim.h"
 
 #define MAX_DISKS	128
@@ -37,6 +39,7 @@ struct request {
 
 struct sim_disk {
 	struct block_device bdev;
+	char ident[DMO_IDENT_LEN];
 	struct host *host;
 	u64 sectors, blocks;
 	u64 room;		/* of the arrays */
@@ -230,6 +233,21 @@ struct sim_disk *disk_new(struct host *h, const char *name, u64 sectors)
 
 struct block_device *disk_bdev(struct sim_disk *d) { return &d->bdev; }
 u64 disk_sectors(struct sim_disk *d) { return d->sectors; }
+void disk_set_ident(struct sim_disk *d, const char *ident)
+{
+	memset(d->ident, 0, sizeof(d->ident));
+	strncpy(d->ident, ident, sizeof(d->ident) - 1);
+}
+
+const char *disk_ident(struct sim_disk *d) { return d->ident; }
+
+void dmo_ident_read(struct block_device *bdev, char *out)
+{
+	memset(out, 0, DMO_IDENT_LEN);
+	if (bdev->disk)
+		memcpy(out, bdev->disk->ident, DMO_IDENT_LEN);
+}
+
 struct disk_faults *disk_faults(struct sim_disk *d) { return &d->faults; }
 void *disk_observer_arg(struct sim_disk *d) { return d->arg; }
 u32 disk_inflight(struct sim_disk *d) { return d->nr_inflight; }
@@ -512,6 +530,11 @@ static void schedule_request(struct sim_disk *d, struct request *q)
 	sim_event_set(&q->event, sim_now + t, due, q, d->host);
 }
 
+bool disk_is_held(const struct sim_disk *d)
+{
+	return d->hold;
+}
+
 void disk_hold(struct sim_disk *d, bool hold)
 {
 	struct request *q;
@@ -690,6 +713,7 @@ void disk_copy_from(struct sim_disk *d, struct sim_disk *from, enum disk_survive
 	u64 i;
 
 	disk_reset(d);
+	memcpy(d->ident, from->ident, sizeof(d->ident));
 	for (i = 0; i < d->blocks; i++) {
 		d->cur[i] = NULL;
 		d->durable[i] = buf_get(from->durable[i]);
@@ -740,6 +764,13 @@ struct bio *bio_alloc_bioset(struct block_device *b, unsigned short nr, blk_opf_
 	bio_init(bio, b, bio->bi_inline_vecs, nr, opf);
 	bio->bi_pool = bs;
 	return bio;
+}
+
+struct bio *bio_alloc(struct block_device *b, unsigned short nr, blk_opf_t opf, gfp_t gfp)
+{
+	static struct bio_set fs_bio_set = { .reserve.left = INT_MAX };	/* shared, without end */
+
+	return bio_alloc_bioset(b, nr, opf, gfp, &fs_bio_set);
 }
 
 void bio_init(struct bio *bio, struct block_device *b, struct bio_vec *v, unsigned short max,
@@ -840,36 +871,67 @@ int blkdev_issue_flush(struct block_device *b)
 	return submit_bio_wait(&bio);
 }
 
+unsigned int bdev_write_zeroes_sectors(struct block_device *b)
+{
+	(void)b;
+	return UINT_MAX;
+}
+
 int blkdev_issue_zeroout(struct block_device *b, sector_t sector, sector_t nr, gfp_t gfp,
 			 unsigned int flags)
 {
-	struct bio_vec vecs[16];
 	struct bio bio;
-	struct page *zero;
-	int rc;
 
 	(void)gfp;
-	(void)flags;
+	if (!(flags & BLKDEV_ZERO_NOFALLBACK))
+		sim_fail("zeroes may be written as data");
 	bio_init(&bio, b, NULL, 0, REQ_OP_WRITE_ZEROES);
 	bio.bi_iter.bi_sector = sector;
 	bio.bi_iter.bi_size = (u32)nr << 9;
-	rc = submit_bio_wait(&bio);
-	if (rc != -EOPNOTSUPP)
-		return rc;
-	zero = virt_to_page(sim_kmalloc_host(sim_host(), PAGE_SIZE, __GFP_ZERO));
-	for (rc = 0; nr && !rc; ) {
+	return submit_bio_wait(&bio);
+}
+
+/* Granules of GRANULE sectors, the first one cut off; those whose number is no multiple of three become zero. */
+#define GRANULE		24u
+#define GRANULE_AT	8u
+
+unsigned int bdev_max_discard_sectors(struct block_device *b)
+{
+	(void)b;
+	return UINT_MAX >> 9;
+}
+
+unsigned int bdev_discard_granularity(struct block_device *b)
+{
+	(void)b;
+	return GRANULE << 9;
+}
+
+unsigned int bdev_discard_alignment(struct block_device *b)
+{
+	(void)b;
+	return GRANULE_AT << 9;
+}
+
+int blkdev_issue_discard(struct block_device *b, sector_t sector, sector_t nr, gfp_t gfp)
+{
+	struct bio_vec vecs[GRANULE / PAGE_SECTORS];
+	struct bio bio;
+	u32 i;
+	int rc = 0;
+
+	(void)gfp;
+	if ((sector - GRANULE_AT) % GRANULE || nr % GRANULE)
+		sim_fail("a discard of a part of a granule: %llu+%llu", (u64)sector, (u64)nr);
+	for (; nr && !rc; sector += GRANULE, nr -= GRANULE) {
+		if (sector / GRANULE % 3 == 0)
+			continue;
 		bio_init(&bio, b, vecs, ARRAY_SIZE(vecs), REQ_OP_WRITE);
 		bio.bi_iter.bi_sector = sector;
-		while (nr && bio.bi_vcnt < bio.bi_max_vecs) {
-			u32 n = min_t(u64, nr, 8);
-
-			__bio_add_page(&bio, zero, n << 9, 0);
-			sector += n;
-			nr -= n;
-		}
+		for (i = 0; i < ARRAY_SIZE(vecs); i++)
+			__bio_add_page(&bio, ZERO_PAGE(0), PAGE_SIZE, 0);
 		rc = submit_bio_wait(&bio);
 	}
-	put_page(zero);
 	return rc;
 }
 

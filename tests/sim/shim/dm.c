@@ -126,6 +126,8 @@ static void map(struct dm_io *io, struct dm_target *ti, struct bvec_iter iter, b
 	struct dm_clone *c = sim_kmalloc_host(io->md->host, sizeof(*c), 0);
 	struct bio *bio = &c->bio;
 
+	/* device-mapper leaves there what was there */
+	memset(c->per_bio, 0xa5, sizeof(c->per_bio));
 	c->io = io;
 	c->ti = ti;
 	c->len = len;

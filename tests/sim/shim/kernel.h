@@ -139,6 +139,14 @@ static inline void atomic64_inc(atomic64_t *v) { v->counter++; }
 static inline void atomic64_dec(atomic64_t *v) { v->counter--; }
 static inline s64 atomic64_add_return(s64 i, atomic64_t *v) { sim_point(); return v->counter += i; }
 static inline s64 atomic64_inc_return(atomic64_t *v) { sim_point(); return ++v->counter; }
+static inline long atomic_long_fetch_andnot(long i, atomic_long_t *v)
+{
+	long was = v->counter;
+
+	v->counter &= ~i;
+	return was;
+}
+
 static inline long atomic_long_fetch_or(long i, atomic_long_t *v)
 {
 	long was = v->counter;
@@ -173,6 +181,7 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 #define clamp_t(t, v, lo, hi) min_t(t, max_t(t, v, lo), hi)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define round_up(x, y)	((((x) - 1) | ((__typeof__(x))(y) - 1)) + 1)
+#define round_down(x, y) ((x) / (y) * (y))
 #define BITS_PER_LONG	64
 #define BITS_PER_BYTE	8
 #define BITS_TO_LONGS(n) DIV_ROUND_UP(n, BITS_PER_LONG)
@@ -180,6 +189,7 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 #define BIT_ULL(n)	(1ULL << (n))
 #define GENMASK_ULL(h, l) (((~0ULL) << (l)) & (~0ULL >> (63 - (h))))
 
+static inline u64 div_u64_rem(u64 n, u32 d, u32 *rem) { *rem = n % d; return n / d; }
 static inline u64 div_u64(u64 a, u32 b) { return a / b; }
 static inline u64 div64_u64(u64 a, u64 b) { return a / b; }
 static inline bool is_power_of_2(unsigned long n) { return n && !(n & (n - 1)); }
@@ -516,6 +526,7 @@ void wake_up(wait_queue_head_t *q);
 void sim_wait_begin(wait_queue_head_t *q, struct sim_waiter *w, const char *file, int line);
 void sim_wait_end(struct sim_waiter *w);
 long schedule_timeout(long timeout);
+#define schedule_timeout_idle(t) schedule_timeout(t)
 #define MAX_SCHEDULE_TIMEOUT LONG_MAX
 
 #define __sim_wait(q, cond, timeout) ({ \
@@ -558,6 +569,7 @@ struct mutex {
 static inline void mutex_init(struct mutex *m) { m->owner = NULL; INIT_LIST_HEAD(&m->waiters); }
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
+int mutex_trylock(struct mutex *m);
 
 struct rw_semaphore {
 	int readers;
@@ -663,6 +675,7 @@ struct page {
 extern char *sim_region;
 extern struct page *sim_pages;
 static inline void *page_address(const struct page *p) { return sim_region + ((u64)(p - sim_pages) << PAGE_SHIFT); }
+#define ZERO_PAGE(addr)	(&sim_pages[0])
 static inline struct page *virt_to_page(const void *v) { return &sim_pages[((char *)v - sim_region) >> PAGE_SHIFT]; }
 static inline bool is_vmalloc_addr(const void *v) { (void)v; return false; }
 static inline struct page *vmalloc_to_page(const void *v) { return virt_to_page(v); }
@@ -765,6 +778,7 @@ void *sim_alloc_percpu(size_t size);
 /* ---- block layer ---- */
 
 #define SECTOR_SHIFT	9
+#define PAGE_SECTORS	8
 #define BIO_MAX_VECS	256u
 
 #define REQ_OP_BITS	8
@@ -858,6 +872,10 @@ static inline void memcpy_from_bvec(char *to, struct bio_vec *v)
 }
 u64 bdev_nr_sectors(struct block_device *b);
 static inline unsigned int bdev_logical_block_size(struct block_device *b) { return b->lbs; }
+#ifndef MAJOR		/* the netlink fuzzer has it, too */
+#define MAJOR(dev)	((unsigned int)((dev) >> 20))
+#endif
+#define LOOP_MAJOR	7
 static inline dev_t disk_devt(struct gendisk *d) { return d->part0->bd_dev; }
 static inline void invalidate_bdev(struct block_device *b) { (void)b; }
 
@@ -865,6 +883,7 @@ static inline void invalidate_bdev(struct block_device *b) { (void)b; }
 int bioset_init(struct bio_set *bs, unsigned int pool, unsigned int front, int flags);
 void bioset_exit(struct bio_set *bs);
 struct bio *bio_alloc_bioset(struct block_device *b, unsigned short nr, blk_opf_t opf, gfp_t gfp, struct bio_set *bs);
+struct bio *bio_alloc(struct block_device *b, unsigned short nr, blk_opf_t opf, gfp_t gfp);
 void bio_init(struct bio *bio, struct block_device *b, struct bio_vec *v, unsigned short max, blk_opf_t opf);
 static inline void bio_uninit(struct bio *bio) { (void)bio; }
 void bio_put(struct bio *bio);
@@ -874,6 +893,12 @@ void submit_bio(struct bio *bio);
 int submit_bio_wait(struct bio *bio);
 int blkdev_issue_flush(struct block_device *b);
 #define BLKDEV_ZERO_NOUNMAP 1
+#define BLKDEV_ZERO_NOFALLBACK 2
+unsigned int bdev_write_zeroes_sectors(struct block_device *b);
+unsigned int bdev_max_discard_sectors(struct block_device *b);
+unsigned int bdev_discard_granularity(struct block_device *b);
+unsigned int bdev_discard_alignment(struct block_device *b);
+int blkdev_issue_discard(struct block_device *b, sector_t sector, sector_t nr, gfp_t gfp);
 int blkdev_issue_zeroout(struct block_device *b, sector_t sector, sector_t nr, gfp_t gfp, unsigned int flags);
 struct blk_plug { int unused; };
 #define blk_start_plug(p)	((void)(p))
@@ -975,6 +1000,9 @@ struct sock {
 	bool sk_use_task_frag;
 	long sk_sndtimeo, sk_rcvtimeo;
 };
+
+bool sk_stream_is_writeable(const struct sock *sk);
+#define sock_writeable(sk) sk_stream_is_writeable(sk)
 
 struct sim_pipe;
 struct socket {

@@ -42,7 +42,7 @@ struct idle { struct idle *next; };	/* a free one */
 
 char *sim_region;
 struct page *sim_pages;
-static u32 next_page;
+static u32 next_page = 1;	/* the first one is ZERO_PAGE */
 static struct idle *idle[MAX_SHIFT + 1];
 
 void sim_stack_poison(void *p, size_t n, bool poison)

@@ -879,6 +879,15 @@ void mutex_lock(struct mutex *m)
 	m->owner = cur;
 }
 
+int mutex_trylock(struct mutex *m)
+{
+	sim_point();
+	if (m->owner)
+		return 0;
+	m->owner = cur;
+	return 1;
+}
+
 void mutex_unlock(struct mutex *m)
 {
 	if (m->owner != cur)

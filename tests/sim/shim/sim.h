@@ -133,8 +133,12 @@ void disk_set_backend(struct sim_disk *d, disk_backend fn, void *arg);
 u64 disk_sectors(struct sim_disk *d);
 void disk_set_latency(struct sim_disk *d, u32 base_us, u32 slow_percent, u32 slow_ms);
 struct disk_faults *disk_faults(struct sim_disk *d);
+/** disk_set_ident - what dmo_ident_read() says of it; at first "" */
+void disk_set_ident(struct sim_disk *d, const char *ident);
+const char *disk_ident(struct sim_disk *d);
 /** disk_hold - requests are taken but not completed while held */
 void disk_hold(struct sim_disk *d, bool hold);
+bool disk_is_held(const struct sim_disk *d);
 /** disk_stall - the @nth flush or FUA write from now on is taken but not completed, so that all others
  * overtake it; @fn is told. @below: count only FUA writes in front of that sector; 0: all. What was
  * stalled before goes on; @nth 0: that only

@@ -325,6 +325,13 @@ static u32 room_for(struct sim_pipe *p)
 	return used >= p->conn->net.window ? 0 : (u32)(p->conn->net.window - used);
 }
 
+bool sk_stream_is_writeable(const struct sock *sk)
+{
+	const struct socket *s = container_of(sk, struct socket, sock);
+
+	return room_for(s->out) >= s->out->conn->net.window / 3;
+}
+
 int sock_sendmsg(struct socket *s, struct msghdr *m)
 {
 	struct sim_pipe *p = s->out;

@@ -558,6 +558,9 @@ static bool takes(const struct end *e, int fd)
 {
 	struct genl_msg m;
 
+	genl_command(&m, DM_ORDERED_CMD_SET, e->major, e->minor);	/* after a disconnect */
+	genl_put(&m, DMO_A_LINK_WANTED, "", 0);
+	genl_talk(&m, &answer);
 	genl_command(&m, DM_ORDERED_CMD_LINK_ATTACH, e->major, e->minor);
 	genl_put32(&m, DMO_A_LINK_FD, (uint32_t)fd);
 	return !genl_talk(&m, &answer);

@@ -60,9 +60,13 @@ static struct end {
 } pri = { .letter = 'p' }, sec = { .letter = 's' };
 
 static struct end *end;			/* the one that the operation is about */
-static char *image;			/* of the secondary's metadata device */
-static size_t image_len;
-static int meta_fd = -1;
+/* Of the secondary's metadata device and its data devices: as they were together. */
+static struct image {
+	int fd;
+	void *bytes;
+	size_t len;
+} images[MAX_VOLS + 1];
+static unsigned int nr_images;
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
 {
@@ -341,10 +345,13 @@ static struct end *other(void)
 
 static void create_prepare(void)
 {
+	unsigned int i;
+
 	remove_all(end);
 	make_empty(end);
-	if (image && end == &sec && pwrite(meta_fd, image, image_len, 0) != (ssize_t)image_len)
-		die("the metadata device can't be written: %s", strerror(errno));
+	for (i = 0; end == &sec && i < nr_images; i++)
+		if (pwrite(images[i].fd, images[i].bytes, images[i].len, 0) != (ssize_t)images[i].len)
+			die("an image can't be put back: %s", strerror(errno));
 }
 
 static int create_act(void) { return activate(end); }
@@ -632,20 +639,33 @@ static void on_alarm(int sig)
 	_exit(1);
 }
 
-static void read_image(void)
+static void read_image(unsigned int major, unsigned int minor)
 {
-	char dev[] = "/run/dmofailnth-meta";
+	struct image *im = &images[nr_images++];
+	char dev[] = "/run/dmofailnth-image";
 	uint64_t size;
 
 	unlink(dev);
-	if (mknod(dev, S_IFBLK | 0600, makedev(sec.major, sec.minor)))
+	if (mknod(dev, S_IFBLK | 0600, makedev(major, minor)))
 		die("mknod: %s", strerror(errno));
-	meta_fd = open(dev, O_RDWR | O_DIRECT);
-	if (meta_fd < 0 || ioctl(meta_fd, BLKGETSIZE64, &size))
-		die("the metadata device: %s", strerror(errno));
-	image_len = size;
-	if (posix_memalign((void **)&image, 4096, image_len) || pread(meta_fd, image, image_len, 0) != (ssize_t)image_len)
-		die("the metadata device can't be read: %s", strerror(errno));
+	im->fd = open(dev, O_RDWR | O_DIRECT);
+	if (im->fd < 0 || ioctl(im->fd, BLKGETSIZE64, &size))
+		die("device %u:%u: %s", major, minor, strerror(errno));
+	im->len = size;
+	if (posix_memalign(&im->bytes, 4096, im->len) || pread(im->fd, im->bytes, im->len, 0) != (ssize_t)im->len)
+		die("device %u:%u can't be read: %s", major, minor, strerror(errno));
+}
+
+static void read_images(void)
+{
+	unsigned int v, major, minor;
+
+	read_image(sec.major, sec.minor);
+	for (v = 0; v < nvol; v++) {
+		if (sscanf(sec.params[v], "%u:%u", &major, &minor) != 2)
+			die("strange table '%s'", sec.params[v]);
+		read_image(major, minor);
+	}
 }
 
 int main(int argc, char **argv)
@@ -697,7 +717,7 @@ int main(int argc, char **argv)
 		remove_all(&sec);
 		if (op->act == promote_act)
 			remove_all(&pri);	/* no two primaries of one session in a kernel */
-		read_image();
+		read_images();
 		make_empty(&sec);
 		must(activate(&sec), "create", "the secondary");
 	}

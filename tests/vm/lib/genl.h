@@ -208,6 +208,9 @@ static UNUSED void genl_command(struct genl_msg *m, int cmd, uint32_t major, uin
 	genl_begin(m, genl_family, cmd, DM_ORDERED_GENL_VERSION, 0);
 	genl_put32(m, DMO_A_META_MAJOR, major);
 	genl_put32(m, DMO_A_META_MINOR, minor);
+	/* a test that ends a link means no more than that */
+	if (cmd == DM_ORDERED_CMD_LINK_DETACH)
+		genl_put(m, DMO_A_LINK_WANTED, "", 0);
 }
 
 #endif /* TEST_GENL_H */

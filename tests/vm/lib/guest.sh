@@ -353,6 +353,10 @@ disk_flaky() {
 # disk_good NAME DEVICE: undo disk_error and disk_flaky.
 disk_good() { disk_table "$1" "0 $(blockdev --getsz "$2") linear $2 0"; }
 
+# disk_sys DEVICE: its directory in sysfs. disk_limit DEVICE NAME: a limit of its queue.
+disk_sys() { echo "/sys/dev/block/$((0x$(stat -Lc %t "$1"))):$((0x$(stat -Lc %T "$1")))"; }
+disk_limit() { cat "$(disk_sys "$1")/queue/$2"; }
+
 # same_content A B [MIB]: bit-equal, read past the page cache; names the first difference.
 same_content() {
 	local out

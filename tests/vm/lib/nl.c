@@ -7,6 +7,7 @@
  * COMMAND is a number or get, attach, detach, switch, set, promote. Prints "ok" and what matters of the
  * answer, or "error NUMBER: text of the kernel", and exits with 0 or 1.
  *   meta=MAJOR:MINOR or meta=/dev/...	the two attributes that name the session
+ *   wanted	the flag DMO_A_LINK_WANTED
  *   NUMBER=u32:VALUE | u64:V | u8:V | flag | str:TEXT | bytes:N	any attribute
  *   fd=KIND	file, pipe, udp, udp-connected, tcp-unconnected, tcp-listening, tcp-shutdown, unix, unix-dgram,
  *		unix-seqpacket, closed, negative, netlink, tcp (connected, nobody speaks), eventfd
@@ -149,6 +150,8 @@ static int once(int argc, char **argv, int family, int version, int flags, int c
 			put_meta(&m, argv[i] + 5);
 		else if (!strncmp(argv[i], "fd=", 3))
 			genl_put32(&m, DMO_A_LINK_FD, (uint32_t)make_fd(argv[i] + 3));
+		else if (!strcmp(argv[i], "wanted"))
+			genl_put(&m, DMO_A_LINK_WANTED, "", 0);
 		else
 			put_any(&m, argv[i]);
 	}

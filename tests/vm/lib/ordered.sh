@@ -147,6 +147,9 @@ session_unlink() {
 	wait_for 10 "link down at sec" s_is "$(smeta "$1")" link_state none
 }
 
+# link_drop META: the link is lost, as a line is; whoever keeps it makes another.
+link_drop() { dmonl detach "meta=$1" wanted > /dev/null 2>&1; }
+
 # session_keep_link NAME: from now on make a link whenever there is none, until session_keep_stop.
 session_keep_link() {
 	ip netns exec sec orderedctl listen "$(smeta "$1")" "10.77.0.2:${S_port[$1]}" --keep > "/run/keep-s-$1" 2>&1 &

@@ -100,6 +100,9 @@ static void attach(void)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
 		die("socketpair: %s", strerror(errno));
+	genl_command(&m, DM_ORDERED_CMD_SET, major_nr, minor_nr);	/* after a disconnect */
+	genl_put(&m, DMO_A_LINK_WANTED, "", 0);
+	genl_talk(&m, &answer);
 	genl_command(&m, DM_ORDERED_CMD_LINK_ATTACH, major_nr, minor_nr);
 	genl_put32(&m, DMO_A_LINK_FD, (u32)sv[1]);
 	genl_put32(&m, DMO_A_LINK_TIMEOUT_MS, TIMEOUT_MS);
@@ -461,8 +464,10 @@ static void s_committed(void) { simple(DMO_FRAME_COMMITTED, tag, 0); }
 static void s_restored(void) { simple(DMO_FRAME_RESTORED, tag, 0); }
 static void s_dropped(void) { simple(DMO_FRAME_DROPPED, tag, 0); }
 static void s_ready(void) { simple(DMO_FRAME_DIRECT_READY, no_cut, 5); }
+static void s_condition(void) { simple(DMO_FRAME_CONDITION, no_cut, 1); }
 static void s_synced(void) { simple(DMO_FRAME_SYNCED, no_cut, 5); }
 
+static void p_condition(void) { simple(DMO_FRAME_CONDITION, no_cut, 99); }
 static void p_commit(void) { simple(DMO_FRAME_COMMIT, tag, 0); }
 static void p_last(void) { make_last(0); out(); }
 static void p_drop(void) { simple(DMO_FRAME_DROP, tag, 0); }
@@ -538,6 +543,7 @@ static const struct frame_case {
 	{ 's', "DROPPED", s_dropped, "does not take DROPPED" },
 	{ 's', "DIRECT_READY", s_ready, "does not take DIRECT_READY" },
 	{ 's', "SYNCED", s_synced, "does not take SYNCED" },
+	{ 's', "CONDITION", s_condition, "does not take CONDITION" },
 
 	{ 'p', "DATA", good_data, "unexpected frame DATA|takes no data" },
 	{ 'p', "LAST", p_last, "unexpected frame LAST" },
@@ -548,6 +554,7 @@ static const struct frame_case {
 	{ 'p', "SYNC", p_sync, "unexpected frame SYNC" },
 	{ 'p', "COMPLETE of a cut never sent", p_complete, "COMPLETE.*(but the last cut sent is|nothing was asked)" },
 	{ 'p', "COMMITTED of a cut never sent", p_committed, "COMMITTED.* is beyond" },
+	{ 'p', "CONDITION that is none", p_condition, "condition is 99, expected at most 5" },
 	{ 'p', "RESTORED of a cut never sent", p_restored, "RESTORED.* is beyond" },
 };
 
@@ -596,6 +603,7 @@ static const u16 early_types[] = {
 	DMO_FRAME_ACCEPT, DMO_FRAME_PING, DMO_FRAME_DATA, DMO_FRAME_LAST, DMO_FRAME_DROP, DMO_FRAME_COMMIT,
 	DMO_FRAME_DIRECT_BEGIN, DMO_FRAME_DIRECT, DMO_FRAME_SYNC, DMO_FRAME_COMPLETE, DMO_FRAME_DROPPED,
 	DMO_FRAME_COMMITTED, DMO_FRAME_RESTORED, DMO_FRAME_DIRECT_READY, DMO_FRAME_SYNCED,
+	DMO_FRAME_CONDITION,
 };
 
 static void early_frame(u16 type)
