@@ -150,6 +150,16 @@ u64 dmo_journal_used(struct dmo_journal *j)
 	return used;
 }
 
+u64 dmo_journal_behind(struct dmo_journal *j, u64 pos)
+{
+	u64 blocks;
+
+	spin_lock_irq(&j->lock);
+	blocks = distance(j, pos, j->good.pos);
+	spin_unlock_irq(&j->lock);
+	return blocks;
+}
+
 static bool fits(struct dmo_journal *j, u32 blocks, u32 reserve)
 {
 	u32 skip;

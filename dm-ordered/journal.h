@@ -98,6 +98,8 @@ void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 void dmo_journal_status(struct dmo_journal *j, struct dmo_sec_status *st);
 /* Blocks of the ring in use. */
 u64 dmo_journal_used(struct dmo_journal *j);
+/* Blocks from ring position @pos, of the tail or behind it, to the end of what is complete. */
+u64 dmo_journal_behind(struct dmo_journal *j, u64 pos);
 /* Bytes of data that the largest chunk may have. */
 u64 dmo_journal_chunk_max(const struct dmo_journal *j);
 /* Does a DATA record of @nr_blocks data blocks fit, or a LAST? Holds @append. */

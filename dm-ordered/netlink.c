@@ -101,6 +101,17 @@ static int put_primary(struct sk_buff *skb, const struct dmo_session_status *st)
 	return 0;
 }
 
+/* Also while a promotion has the session. */
+static int put_restore(struct sk_buff *skb, const struct dmo_sec_status *c)
+{
+	if (c->restoring &&
+	    (put_u64(skb, DMO_A_RESTORE_LEFT, c->restore_left) ||
+	     put_u64(skb, DMO_A_RESTORE_TOTAL, c->restore_total) ||
+	     put_u64(skb, DMO_A_RESTORE_MS, jiffies_to_msecs(jiffies - c->restore_since))))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_secondary(struct sk_buff *skb, const struct dmo_session_status *st)
 {
 	const struct dmo_sec_status *c = &st->sec;
@@ -113,6 +124,11 @@ static int put_secondary(struct sk_buff *skb, const struct dmo_session_status *s
 	    put_u64(skb, DMO_A_JOURNAL_BYTES, c->journal_bytes) ||
 	    put_u64(skb, DMO_A_JOURNAL_USED, c->journal_used) ||
 	    put_u64(skb, DMO_A_CHUNK_MAX, c->chunk_max))
+		return -EMSGSIZE;
+	if (c->direct && c->copy_total &&
+	    (put_u64(skb, DMO_A_COPY_LEFT, c->copy_left) ||
+	     put_u64(skb, DMO_A_COPY_TOTAL, c->copy_total) ||
+	     put_u64(skb, DMO_A_COPY_MS, jiffies_to_msecs(jiffies - c->copy_since))))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -220,7 +236,8 @@ static int put_session(struct sk_buff *skb, struct dmo_session *s,
 	    nla_put_u32(skb, DMO_A_BLOCK, st->block) ||
 	    put_u64(skb, DMO_A_BLOCK_MS, st->block_ms) ||
 	    nla_put_string(skb, DMO_A_REASON, st->why) ||
-	    (st->state != DMO_STATE_BUSY && put_state(skb, st)))
+	    (st->state != DMO_STATE_BUSY && put_state(skb, st)) ||
+	    put_restore(skb, &st->sec))
 		return -EMSGSIZE;
 	nest = nla_nest_start(skb, DMO_A_VOLUMES);
 	if (!nest)

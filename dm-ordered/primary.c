@@ -494,7 +494,7 @@ void dmo_primary_link_down(struct dmo_primary *p)
 
 /* ---- what to do next ---- */
 
-static u64 refs_bytes(struct dmo_primary *p)
+u64 dmo_primary_refs_bytes(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 
@@ -510,7 +510,7 @@ static void begin_direct(struct dmo_primary *p, const char *why)
 	p->direct = DMO_DIRECT_BEGIN;
 	p->direct_since = jiffies;
 	p->copy_since = jiffies;
-	p->copy_total = refs_bytes(p);
+	p->copy_total = dmo_primary_refs_bytes(p);
 	spin_unlock_irq(&p->lock);
 	p->ops->event(p->owner, DMO_EVENT_INCONSISTENT, p->complete, -1, why);
 	p->ops->post(p->owner, DMO_FRAME_DIRECT_BEGIN, (struct dmo_cut){}, p->copy_id);
@@ -973,7 +973,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->copying = p->direct != DMO_DIRECT_OFF;
 	s->copy_pending = p->full && !p->based;
 	if (s->copying && st->nr_vols) {
-		s->copy_left = refs_bytes(p);
+		s->copy_left = dmo_primary_refs_bytes(p);
 		s->copy_total = max(p->copy_total, s->copy_left);
 		s->copy_since = p->copy_since;
 	}

@@ -156,6 +156,7 @@ struct dmo_primary {
 
 /* primary.c */
 void dmo_primary_kick(struct dmo_primary *p);		/* any context */
+u64 dmo_primary_refs_bytes(struct dmo_primary *p);	/* what references cover; any context */
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why);
 void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...) __printf(3, 4);
 

@@ -384,6 +384,9 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 	}
 	spin_lock(&s->lock);
 	s->direct_ready = true;
+	s->copy_since = jiffies;
+	s->copy_left = 0;
+	s->copy_total = 0;
 	spin_unlock(&s->lock);
 	return dmo_link_post(s->link, DMO_FRAME_DIRECT_READY, (struct dmo_cut) { }, h->arg, NULL, 0);
 }
@@ -414,6 +417,10 @@ static int on_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	if (IS_ERR(r))
 		return PTR_ERR(r);
 	s->unsynced = true;
+	spin_lock(&s->lock);
+	s->copy_left = h->arg;
+	s->copy_total = max(s->copy_total, h->arg);
+	spin_unlock(&s->lock);
 	dmo_witness_note(s->m, le32_to_cpu(d->volume), le64_to_cpu(d->block));
 	rc = dmo_writer_write(&s->direct, r);
 	dmo_record_put(r);

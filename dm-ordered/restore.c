@@ -60,6 +60,15 @@ static int withdraw(struct dmo_secondary *s, const struct dmo_record *r)
 	return rc;
 }
 
+/* The restore has come to ring position @pos. */
+static void come_to(struct dmo_secondary *s, u64 pos)
+{
+	spin_lock(&s->lock);
+	s->run_done += (pos + s->j.size - s->run_at) % s->j.size;
+	s->run_at = pos;
+	spin_unlock(&s->lock);
+}
+
 static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, char *why)
 {
 	struct dmo_record *r;
@@ -68,6 +77,7 @@ static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, char *
 
 	dmo_jwalk_init(&w, &s->j, &s->restore_pool, b);
 	while ((rc = dmo_jwalk_next(&w, &r, why)) > 0) {
+		come_to(s, w.at.pos);
 		rc = withdraw(s, r);
 		if (!rc)
 			rc = dmo_writer_write(&s->restore, r);
@@ -181,17 +191,29 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 	return true;
 }
 
+/* Counted anew, for those who want to know how far it has come. */
+static void begin_run(struct dmo_secondary *s)
+{
+	lockdep_assert_held(&s->lock);
+	s->run_since = jiffies;
+	s->run_at = READ_ONCE(s->j.tail.pos);	/* nobody else moves it before this run's end */
+	s->run_done = 0;
+}
+
 void dmo_restore_work(struct work_struct *work)
 {
 	struct dmo_secondary *s = container_of(to_delayed_work(work), struct dmo_secondary,
 					       restore_work);
 	char why[DMO_REASON_LEN];
-	bool again = false, healed;
+	bool again = false, healed, restoring;
 	int rc = 0;
 
 	for (;;) {
 		spin_lock(&s->lock);
-		s->restoring = !rc && may_restore(s) && dmo_journal_frees(&s->j);
+		restoring = !rc && may_restore(s) && dmo_journal_frees(&s->j);
+		if (restoring && !s->restoring)
+			begin_run(s);
+		s->restoring = restoring;
 		if (rc && rc != -ECANCELED)
 			s->attempts++;
 		if (!s->restoring) {

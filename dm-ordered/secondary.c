@@ -606,17 +606,37 @@ int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cu
 
 /* -- status --------------------------------------------------------------- */
 
+void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status *st)
+{
+	u64 done, at;
+
+	spin_lock(&s->lock);
+	st->restoring = s->restoring;
+	st->restore_since = s->run_since;
+	done = s->run_done;
+	at = s->run_at;
+	spin_unlock(&s->lock);
+	if (!st->restoring)
+		return;
+	st->restore_left = dmo_journal_behind(&s->j, at) * DMO_BLOCK;
+	st->restore_total = st->restore_left + done * DMO_BLOCK;
+}
+
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 {
 	bool needs_copy = dmo_sec_needs_copy(s);
 
 	memset(st, 0, sizeof(*st));
+	dmo_secondary_restore_status(s, st);
 	dmo_journal_status(&s->j, st);
 	st->mem_used = atomic64_read(&s->mem_used);
 	st->chunk_max = dmo_journal_chunk_max(&s->j);
 	spin_lock(&s->lock);
 	st->inconsistent = s->inconsistent;
 	st->direct = s->direct_ready && needs_copy;
+	st->copy_since = s->copy_since;
+	st->copy_left = s->copy_left;
+	st->copy_total = s->copy_total;
 	st->block_since = s->block_since;
 	if (s->failing || s->damaged) {
 		st->block = DMO_BLOCK_RESTORE_ERROR;

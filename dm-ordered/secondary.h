@@ -104,9 +104,16 @@ struct dmo_sec_status {
 	unsigned long block_since;	/* jiffies */
 	bool inconsistent;
 	bool direct;		/* a direct copy is under way on this link */
+	unsigned long copy_since;	/* jiffies */
+	u64 copy_left, copy_total;	/* bytes; total 0: the primary did not say */
+	bool restoring;			/* what is committed is being restored */
+	unsigned long restore_since;	/* jiffies */
+	u64 restore_left, restore_total;	/* bytes of the ring */
 	u64 chunk_max;
 	char why[DMO_REASON_LEN];
 };
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st);
+/** dmo_secondary_restore_status - only the fields of the restore: how far it has come. Waits for nothing. */
+void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status *st);
 
 #endif /* DMO_SECONDARY_H */

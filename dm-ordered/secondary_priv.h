@@ -44,6 +44,9 @@ struct dmo_secondary {
 	bool started;
 	unsigned int gates;
 	bool restoring;			/* the worker writes to data devices */
+	unsigned long run_since;	/* jiffies: @restoring became true */
+	u64 run_at;			/* ring position up to which it has restored ... */
+	u64 run_done;			/* ... and how many blocks of the ring since then */
 	unsigned int attempts;		/* restores that failed since start */
 	bool failing;			/* the last one did */
 	bool damaged;			/* sticky: the ring does not give what it should */
@@ -55,6 +58,9 @@ struct dmo_secondary {
 	 */
 	struct dmo_cut copy_end;
 	bool direct_ready;		/* direct mode begun on this link */
+	unsigned long copy_since;	/* jiffies, of @direct_ready */
+	u64 copy_left;			/* bytes, as the primary said last */
+	u64 copy_total;			/* the most it ever said on this link, 0: it says nothing */
 	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
 	bool peer_listens;		/* it takes CONDITION */
 	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */

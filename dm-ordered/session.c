@@ -688,7 +688,7 @@ static int make_engine(struct dmo_session *s, char *why)
 		sec = dmo_secondary_create(s->meta, &sec_ops, s, budget, why);
 		if (IS_ERR(sec))
 			return PTR_ERR(sec);
-		s->sec = sec;
+		smp_store_release(&s->sec, sec);	/* of who looks without the lock */
 	}
 	return 0;
 }
@@ -963,6 +963,7 @@ out:
 
 static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
 {
+	struct dmo_secondary *sec;
 	u32 i;
 	int r;
 
@@ -990,8 +991,11 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	if (r)
 		return r;
 	dmo_secondary_stop(s->sec);
-	dmo_secondary_free(s->sec);
+	sec = s->sec;
+	down_write(&s->link_sem);	/* of who looks how far it has come */
 	s->sec = NULL;
+	up_write(&s->link_sem);
+	dmo_secondary_free(sec);
 	WRITE_ONCE(s->role, DMO_ROLE_PRIMARY);
 	/* the tables that are active refuse I/O until they are reloaded */
 	s->nr_active = 0;
@@ -1073,6 +1077,7 @@ static void busy_status(struct dmo_session *s, struct dmo_session_status *st)
 {
 	struct dmo_super *sb = &s->meta->sb;
 	const char *what = READ_ONCE(s->busy);
+	struct dmo_secondary *sec;
 
 	st->role = READ_ONCE(s->role);
 	st->state = DMO_STATE_BUSY;
@@ -1085,6 +1090,13 @@ static void busy_status(struct dmo_session *s, struct dmo_session_status *st)
 	st->link.since = READ_ONCE(s->link_since);
 	snprintf(st->why, sizeof(st->why), "%s, which waits for a disk or for the peer",
 		 what ?: "busy");
+	/* a promotion restores first */
+	if (!down_read_trylock(&s->link_sem))
+		return;
+	sec = READ_ONCE(s->sec);
+	if (sec)
+		dmo_secondary_restore_status(sec, &st->sec);
+	up_read(&s->link_sem);
 }
 
 void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)

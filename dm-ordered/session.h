@@ -57,7 +57,7 @@ struct dmo_session {
 	u32 nr_active;			/* session->lock */
 	unsigned long inactive_since;	/* jiffies: when not all were active any more */
 	struct dmo_primary *pri;	/* session->lock; stable while the role's tables are active */
-	struct dmo_secondary *sec;
+	struct dmo_secondary *sec;	/* set under session->lock; cleared under @link_sem, too */
 	struct rw_semaphore link_sem;
 	struct dmo_link *link;
 	enum dmo_relation rel;		/* receive thread */

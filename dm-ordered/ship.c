@@ -175,10 +175,11 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 {
 	struct dmo_ship *sh = &p->ship;
 	u32 len = sh->nr * sizeof(*sh->desc);
+	u64 left = type == DMO_FRAME_DIRECT ? dmo_primary_refs_bytes(p) : 0;
 	int r;
 
 	dmo_witness_note(p->meta, le32_to_cpu(sh->desc->volume), le64_to_cpu(sh->desc->block));
-	r = dmo_link_send(l, type, (struct dmo_cut){}, 0, sh->desc, len, sh->bvec, sh->nr_bvec,
+	r = dmo_link_send(l, type, (struct dmo_cut){}, left, sh->desc, len, sh->bvec, sh->nr_bvec,
 			  sh->data_len, why);
 	if (!r && type == DMO_FRAME_DATA) {
 		sh->records++;

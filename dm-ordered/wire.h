@@ -61,7 +61,7 @@ enum dmo_frame {
 	DMO_FRAME_DROP = 12,		/* tag in header */
 	DMO_FRAME_COMMIT = 13,
 	DMO_FRAME_DIRECT_BEGIN = 14,	/* arg = copy id */
-	DMO_FRAME_DIRECT = 15,		/* payload: descriptors */
+	DMO_FRAME_DIRECT = 15,		/* payload: descriptors; arg = bytes left to copy, to be shown */
 	DMO_FRAME_SYNC = 16,		/* arg = step of the copy, 1..2^32-1 */
 	DMO_FRAME_COMPLETE = 30,	/* tag */
 	DMO_FRAME_DROPPED = 31,		/* tag, arg = 1 kept, 0 not */

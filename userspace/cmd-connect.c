@@ -35,6 +35,19 @@ struct attempt {
 	char why[DMO_REASON_LEN + 64];
 };
 
+/* On a terminal, while it lasts, what is waited for, since @since; NULL: nothing any more. */
+static void wait_line(const struct attempt *a, const char *what, uint64_t since)
+{
+	if (a->keep || !isatty(STDERR_FILENO))
+		return;
+	if (what)
+		fprintf(stderr, "\r\033[K%s: %s, for %s", lookup_name(a->s), what,
+			fmt_ms(ord_mono_ms() - since));
+	else
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
+}
+
 static int fail(struct attempt *a, int rc, const char *why)
 {
 	snprintf(a->why, sizeof(a->why), "%s", why);
@@ -75,11 +88,12 @@ static void wait_event(uint64_t ms)
 /* After an attach: 0 the link is up; else -errno and why. */
 static int wait_up(struct attempt *a, uint64_t deadline)
 {
-	uint64_t now, checked = ord_mono_ms();
+	uint64_t now, start = ord_mono_ms(), checked = start;
 	struct ord_event ev;
 	int rc;
 
 	for (;;) {
+		wait_line(a, "connected, the kernels compare what they are", start);
 		rc = next_link_event(a, &ev);
 		if (rc < 0)
 			return fail(a, rc, knl_why());
@@ -119,11 +133,12 @@ static bool unwanted(const struct attempt *a)
 /* The peer's connection; -ECANCELED: there is no need of one any more. */
 static int accept_peer(struct attempt *a)
 {
-	uint64_t end = a->timeout_ms ? ord_mono_ms() + a->timeout_ms : UINT64_MAX;
-	uint64_t now;
+	uint64_t now, start = ord_mono_ms();
+	uint64_t end = a->timeout_ms ? start + a->timeout_ms : UINT64_MAX;
 	int fd, rc;
 
 	for (;;) {
+		wait_line(a, "waiting for the peer to connect", start);
 		now = ord_mono_ms();
 		fd = sock_accept(a->listener, end - now < CHECK_MS ? end : now + CHECK_MS, a->why);
 		if (fd != -ETIMEDOUT || ord_mono_ms() >= end)
@@ -149,6 +164,7 @@ static int try_link(struct attempt *a)
 		fd = accept_peer(a);
 		now = ord_mono_ms();
 	} else {
+		wait_line(a, "connecting", now);
 		fd = sock_connect(&a->ep, now + ms, a->why);
 	}
 	if (fd < 0)
@@ -342,6 +358,7 @@ static int one_link(struct attempt *a)
 {
 	int rc = try_link(a);
 
+	wait_line(a, NULL, 0);
 	if (rc && is_final(a))
 		return refused(a);
 	if (rc) {

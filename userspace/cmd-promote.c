@@ -8,9 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "dm.h"
@@ -18,8 +22,10 @@
 #include "lookup.h"
 #include "metafile.h"
 #include "nl.h"
+#include "verdict.h"
 
-#define POLL_MS	50
+#define POLL_MS		50
+#define PROGRESS_MS	500
 
 static const char *session;
 static bool force;
@@ -131,12 +137,50 @@ static void print_result(struct ord_cut cut, uint64_t ns)
 	putchar('\n');
 }
 
+/*
+ * The kernel answers when all is restored, which may take as long as the journal is large. Somebody else looks
+ * meanwhile, on a socket of its own, and tells how far it has come.
+ */
+static pid_t begin_telling(const struct ord_session *s)
+{
+	struct ord_session look = { .meta_major = s->meta_major, .meta_minor = s->meta_minor };
+	pid_t parent = getpid(), pid;
+
+	if (!isatty(STDERR_FILENO))
+		return -1;
+	pid = fork();
+	if (pid)
+		return pid;
+	ord_catch_signals();
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	knl_close();
+	if (!knl_open()) {
+		ord_sleep_ms(PROGRESS_MS);
+		while (!ord_interrupted() && getppid() == parent && !knl_refresh(&look)) {
+			progress_line(&look, "promote");
+			ord_sleep_ms(PROGRESS_MS);
+		}
+		progress_line(&look, NULL);
+	}
+	_exit(0);
+}
+
+static void end_telling(pid_t pid)
+{
+	if (pid < 0)
+		return;
+	kill(pid, SIGTERM);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 static int change_role(struct ord_session *s)
 {
 	struct dm_volumes all;
 	struct ord_cut cut;
 	unsigned int nr;
 	uint64_t ns, deadline;
+	pid_t teller;
 	int rc;
 
 	if (dm_volumes_get(&all)) {
@@ -153,10 +197,12 @@ static int change_role(struct ord_session *s)
 	}
 	rc = preflight(s, &all);
 	if (!rc) {
+		teller = begin_telling(s);
 		deadline = ord_mono_ms() + wait_ms;
 		/* somebody may have opened a volume since it was looked at */
 		while ((rc = knl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
 			ord_sleep_ms(POLL_MS);
+		end_telling(teller);
 		if (rc)
 			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* status: what the sessions are, do, and wait for. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,12 @@ static int show(void (*print)(const struct ord_sessions *list))
 
 	if (session) {
 		one.v = lookup_session(&all, session);
-		if (!one.v)
+		if (!one.v) {
+			if (watch_ms && isdigit((unsigned char)*session))
+				ord_note("if \"%s\" is how often to look, write --watch=%s", session,
+					 session);
 			return ORD_FAIL;
+		}
 	} else if (knl_sessions(&all)) {
 		ord_err("can't read the sessions: %s", knl_why());
 		return ORD_FAIL;

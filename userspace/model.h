@@ -85,6 +85,9 @@ struct ord_session {
 	uint64_t chunk_max;
 	uint64_t copy_total;
 	uint64_t copy_ms;
+	uint64_t restore_left;
+	uint64_t restore_total;
+	uint64_t restore_ms;
 	uint64_t generation;
 	struct ord_volume *volumes;
 	unsigned int nr_volumes;

@@ -64,6 +64,9 @@ static struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_CHUNK_MAX] = { .type = NLA_U64 },
 	[DMO_A_COPY_TOTAL] = { .type = NLA_U64 },
 	[DMO_A_COPY_MS] = { .type = NLA_U64 },
+	[DMO_A_RESTORE_LEFT] = { .type = NLA_U64 },
+	[DMO_A_RESTORE_TOTAL] = { .type = NLA_U64 },
+	[DMO_A_RESTORE_MS] = { .type = NLA_U64 },
 };
 
 static struct nla_policy chunk_policy[DMO_CA_MAX + 1] = {
@@ -253,6 +256,9 @@ int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
 	get_u64(tb, DMO_A_CHUNK_MAX, &s->chunk_max);
 	get_u64(tb, DMO_A_COPY_TOTAL, &s->copy_total);
 	get_u64(tb, DMO_A_COPY_MS, &s->copy_ms);
+	get_u64(tb, DMO_A_RESTORE_LEFT, &s->restore_left);
+	get_u64(tb, DMO_A_RESTORE_TOTAL, &s->restore_total);
+	get_u64(tb, DMO_A_RESTORE_MS, &s->restore_ms);
 	rc = parse_chunk(tb[DMO_A_CHUNK_ACTIVE], &s->active);
 	if (!rc)
 		rc = parse_chunk(tb[DMO_A_CHUNK_OLDER], &s->older);

@@ -138,6 +138,10 @@ static const struct field session_fields[] = {
 	F("refused", K_FLAG, S(flags), DMO_A_FLAGS,
 	  "link", "refused, and would be again", .mask = DMO_F_REFUSED, .hide_zero = true),
 	F("stranger", K_FLAG, S(flags), DMO_A_FLAGS, NULL, NULL, .mask = DMO_F_STRANGER),
+	F("restore_left_bytes", K_BYTES, S(restore_left), DMO_A_RESTORE_LEFT,
+	  "restore", "%s left to restore"),
+	F("restore_total_bytes", K_BYTES, S(restore_total), DMO_A_RESTORE_TOTAL, "restore", "of %s"),
+	F("restore_ms", K_MS, S(restore_ms), DMO_A_RESTORE_MS, "restore", "for %s"),
 };
 
 static const struct field volume_fields[] = {
@@ -160,7 +164,7 @@ static const struct field volume_fields[] = {
 /* The lines people see, in their order. */
 static const char * const lines[] = {
 	"session", "metadata", "role", "cycle", "cuts", "lag", "active", "older",
-	"link", "memory", "journal", "copy", "reason",
+	"link", "memory", "journal", "copy", "restore", "reason",
 };
 
 static uint32_t val32(const struct field *f, const void *obj)
@@ -430,10 +434,10 @@ static struct json_object *json_progress(const struct ord_session *s)
 	struct progress p;
 
 	progress_of(s, &p);
-	if (!p.there)
+	if (!p.what)
 		return NULL;
 	j = json_object_new_object();
-	json_object_object_add(j, "what", json_object_new_string("copy"));
+	json_object_object_add(j, "what", json_object_new_string(p.what));
 	json_object_object_add(j, "percent", json_object_new_uint64(p.percent));
 	json_object_object_add(j, "bytes_per_s", json_object_new_uint64(p.bytes_s));
 	json_object_object_add(j, "left_ms", p.left_ms == UINT64_MAX ? NULL :

@@ -8,6 +8,8 @@
 #include "util.h"
 #include "verdict.h"
 
+#define RESTORE_SHOWN_MS	2000	/* each cycle's is begun anew, and soon over */
+
 static const char * const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 
 const char *verdict_name(enum verdict_level level)
@@ -70,19 +72,26 @@ const char *verdict_rpo(const struct ord_session *s)
 	return flag(s, DMO_F_NO_COPY) ? "all of it: no copy yet" : "not known";
 }
 
+static void progress_is(struct progress *p, const char *what, uint64_t left, uint64_t total,
+			uint64_t ms)
+{
+	uint64_t done = total - left;
+
+	if (!total || left > total)
+		return;
+	p->what = what;
+	p->percent = (unsigned int)((double)done * 100 / (double)total);
+	p->bytes_s = ms ? (uint64_t)((double)done * 1000 / (double)ms) : 0;
+	p->left_ms = p->bytes_s ? (uint64_t)((double)left * 1000 / (double)p->bytes_s) : UINT64_MAX;
+}
+
 void progress_of(const struct ord_session *s, struct progress *p)
 {
-	uint64_t done;
-
 	memset(p, 0, sizeof(*p));
-	if (s->state != DMO_STATE_COPYING || !s->copy_total || s->copy_left > s->copy_total)
-		return;
-	done = s->copy_total - s->copy_left;
-	p->there = true;
-	p->percent = (unsigned int)((double)done * 100 / (double)s->copy_total);
-	p->bytes_s = s->copy_ms ? (uint64_t)((double)done * 1000 / (double)s->copy_ms) : 0;
-	p->left_ms = p->bytes_s ? (uint64_t)((double)s->copy_left * 1000 / (double)p->bytes_s) :
-		     UINT64_MAX;
+	if (s->state == DMO_STATE_COPYING)
+		progress_is(p, "copy", s->copy_left, s->copy_total, s->copy_ms);
+	else if (s->restore_ms >= RESTORE_SHOWN_MS)
+		progress_is(p, "restore", s->restore_left, s->restore_total, s->restore_ms);
 }
 
 const char *progress_text(const struct ord_session *s)
@@ -92,9 +101,9 @@ const char *progress_text(const struct ord_session *s)
 	int n;
 
 	progress_of(s, &p);
-	if (!p.there)
+	if (!p.what)
 		return NULL;
-	n = snprintf(text, sizeof(text), "%u %%, %s/s", p.percent, fmt_bytes(p.bytes_s));
+	n = snprintf(text, sizeof(text), "%s %u %%, %s/s", p.what, p.percent, fmt_bytes(p.bytes_s));
 	if (p.left_ms != UINT64_MAX)
 		snprintf(text + n, sizeof(text) - (size_t)n, ", %s left", fmt_ms(p.left_ms));
 	return text;
@@ -110,11 +119,11 @@ void progress_line(const struct ord_session *s, const char *what)
 	if (what) {
 		text = progress_text(s);
 		fprintf(stderr, "\r\033[K%s: %s%s%s", what, ord_state_name(s->state),
-			text ? ", copy " : "", text ? text : "");
+			text ? ", " : "", text ? text : "");
 		if (!text && s->role == DMO_ROLE_PRIMARY && s->older.bytes + s->active.bytes)
 			fprintf(stderr, ", at most %s to send",
 				fmt_bytes(s->older.bytes + s->active.bytes));
-		else if (s->role == DMO_ROLE_SECONDARY && s->journal_used)
+		else if (!text && s->role == DMO_ROLE_SECONDARY && s->journal_used)
 			fprintf(stderr, ", %s in the journal", fmt_bytes(s->journal_used));
 	} else if (shown) {
 		fputs("\r\033[K", stderr);
@@ -152,7 +161,7 @@ static void judge_primary(const struct ord_session *s, uint64_t max_lag_ms, stru
 	judge_peer(s, v);
 	text = progress_text(s);
 	if (s->state == DMO_STATE_COPYING)
-		say(v, V_WARNING, "copy%s%s", text ? " " : "", text ? text : "");
+		say(v, V_WARNING, "%s", text ? text : "copy");
 	else if (flag(s, DMO_F_NO_COPY))
 		say(v, V_WARNING, "a copy is to be made");
 	text = verdict_fits(s);
@@ -214,6 +223,7 @@ void verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct verdict
 {
 	const char *name = *s->label ? s->label : fmt_meta(s->meta_name, s->meta_major, s->meta_minor);
 	bool primary = s->role == DMO_ROLE_PRIMARY;
+	const char *text = progress_text(s);
 	char what[256];
 
 	memset(v, 0, sizeof(*v));
@@ -221,7 +231,7 @@ void verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct verdict
 		say(v, V_CRITICAL, "%s%s%s", ord_block_text(s->block), *s->reason ? ": " : "",
 		    s->reason);
 	else if (s->state == DMO_STATE_BUSY)
-		say(v, V_WARNING, "%s", s->reason);
+		say(v, V_WARNING, "%s%s%s", s->reason, text ? "; " : "", text ? text : "");
 	else if (s->state == DMO_STATE_INACTIVE)
 		say(v, V_WARNING, "%s", ord_block_text(s->block));
 	if (s->state == DMO_STATE_BUSY)

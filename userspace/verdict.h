@@ -23,9 +23,9 @@ const char *verdict_rpo(const struct ord_session *s);
 /* What is collected against what fits the peer's journal; NULL: nothing to say. */
 const char *verdict_fits(const struct ord_session *s);
 
-/* A copy under way: how far, how fast, for how long still. */
+/* A copy or a restore under way: how far, how fast, for how long still. */
 struct progress {
-	bool there;
+	const char *what;	/* NULL: none */
 	unsigned int percent;
 	uint64_t bytes_s;
 	uint64_t left_ms;	/* UINT64_MAX: can't be said yet */

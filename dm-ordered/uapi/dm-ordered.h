@@ -232,6 +232,9 @@ enum dmo_attr {
 	DMO_A_COPY_TOTAL,	/* u64: bytes that the copy under way began with [get] */
 	DMO_A_COPY_MS,		/* u64: since when it is under way [get] */
 	DMO_A_LINK_WANTED,	/* flag: links may be made [set, detach] */
+	DMO_A_RESTORE_LEFT,	/* u64: bytes of the ring still to be restored; while it is done [get, secondary] */
+	DMO_A_RESTORE_TOTAL,	/* u64: and with those that are, since it began [get, secondary] */
+	DMO_A_RESTORE_MS,	/* u64: how long that is ago [get, secondary] */
 	__DMO_A_MAX
 };
 #define DMO_A_MAX (__DMO_A_MAX - 1)

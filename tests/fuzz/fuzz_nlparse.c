@@ -172,6 +172,8 @@ static const struct { u16 attr, size; size_t off; } members[] = {
 	TXT(DMO_A_META_NAME, meta_name), U32(DMO_A_PEER_CONDITION, peer_condition),
 	U64(DMO_A_PEER_CONDITION_MS, peer_condition_ms), U64(DMO_A_CHUNK_MAX, chunk_max),
 	U64(DMO_A_COPY_TOTAL, copy_total), U64(DMO_A_COPY_MS, copy_ms),
+	U64(DMO_A_RESTORE_LEFT, restore_left), U64(DMO_A_RESTORE_TOTAL, restore_total),
+	U64(DMO_A_RESTORE_MS, restore_ms),
 };
 
 static size_t heard;	/* bytes of all messages about sessions */

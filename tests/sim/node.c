@@ -272,6 +272,10 @@ static void check_times(struct node *n, const struct dmo_session_status *st)
 		{ "lag_ms", st->role == DMO_ROLE_PRIMARY ? st->pri.lag_ms : 0 },
 		{ "copy_ms", st->role == DMO_ROLE_PRIMARY && st->pri.copying ?
 			     jiffies_to_msecs(now - st->pri.copy_since) : 0 },
+		{ "copy_ms of a secondary", st->sec.direct && st->sec.copy_total ?
+			     jiffies_to_msecs(now - st->sec.copy_since) : 0 },
+		{ "restore_ms", st->sec.restoring ?
+			     jiffies_to_msecs(now - st->sec.restore_since) : 0 },
 	};
 	u32 i;
 

@@ -428,6 +428,17 @@ static void test_primary_verdicts(void)
 	t.copy_left = t.copy_total + 1;
 	CHECK("progress-nonsense", !progress_text(&t));
 	t.state = DMO_STATE_BUSY;
+	t.role = DMO_ROLE_SECONDARY;
+	t.restore_left = 10 << 20;
+	t.restore_total = 40 << 20;
+	t.restore_ms = 3000;
+	CHECK("progress-promotion", says(&t, 0, V_WARNING, "busy", "restore 75 %, 10.0 MiB/s, 1.00 s left"));
+	t.state = DMO_STATE_REPLICATING;
+	t.restore_ms = 300;
+	CHECK("progress-short", !progress_text(&t));
+	t.role = DMO_ROLE_PRIMARY;
+	t.restore_ms = 0;
+	t.state = DMO_STATE_BUSY;
 	CHECK("verdict-busy", says(&t, 0, V_WARNING, "busy  not known", ""));
 }
 

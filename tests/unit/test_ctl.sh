@@ -337,6 +337,7 @@ expect check-and-json 3 '--check does not go together with --json' '^ORDERED UNK
 expect check-usage 3 '^ORDERED UNKNOWN - .*no option "--max-lga" here; did you mean --max-lag?' -- "$ctl" status --check --max-lga 3
 expect check-range 3 '^ORDERED UNKNOWN - --max-lag: 0 is out of range; give 1 to 86400 seconds' -- "$ctl" status --max-lag 0 --check
 expect watch-seconds 2 '1 to 86400 seconds' -- "$ctl" status --watch=0
+expect watch-two-words 1 'write --watch=5' -- "$ctl" status --watch 5
 expect remove-usage 2 'usage: orderedctl remove' -- "$ctl" remove
 expect remove-both 2 'usage: orderedctl remove' -- "$ctl" remove a --session b
 expect create-no-meta 2 'meta is missing' -- "$ctl" create x --volume 1 --data /dev/x

@@ -60,7 +60,31 @@ lag_above 2000 && fail "lag is $(pstat one lag_ms) ms"
 fast one-pd1
 session_drain one
 session_equal one
+
+step "a promotion with much to restore: how far it has come"
+slow one-sd1 1500
+check "long cycles" orderedctl set "$(pmeta one)" --cycle-ms 3600000
+for n in 1 2 3; do
+	fill "$(pvol one)" $n 0 512
+	orderedctl switch "$(pmeta one)" > /dev/null
+	wait_for 20 "cycle $n is committed" eval '[ "$(pstat one lag_ms)" = 0 ]'
+done
 same "nothing happened" "$(grep -cE ' (link-down|inconsistent|merge|error) ' /run/events || true)" 0
-session_remove one
+same "not all of it is restored" "$(behind && echo behind)" behind
+session_unlink one
+session_remove one p
+# as on a terminal
+script -qec "orderedctl promote $(smeta one)" /run/promoted > /dev/null &
+promotion=$!
+restoring() { [ "$(sstat one progress.what)" = restore ] && [ "$(sstat one progress.percent)" -gt 0 ]; }
+wait_for 20 "the restore goes on, and says how far it has come" restoring
+same "meanwhile" "$(sstat one state) $(sstat one cut)" "busy null"
+[ "$(sstat one restore_left_bytes)" -lt "$(sstat one restore_total_bytes)" ] || fail "nothing is restored"
+code=0; wait $promotion || code=$?
+same "the promotion" "$code" 0
+grep -aqE 'promote: busy, restore [0-9]+ %, .*/s' /run/promoted || fail "its line: $(cat -v /run/promoted)"
+grep -aqE '^.*cut [0-9]+\.[0-9]+' /run/promoted || fail "its cut: $(cat -v /run/promoted)"
+same "role" "$(sstat one role)" primary
+session_remove one s
 events_stop
 pass

@@ -53,6 +53,13 @@ code 1 orderedctl status "$p" --check; says 'copying  RPO all of it: (no copy ye
 code 2 orderedctl status "$p" --check --max-lag 60; says 'RPO is all of it'
 times "$p" copy_ms; times "$s"
 [ "$(pstat one progress.percent)" -le 100 ] || fail "percent: $(pstat one progress.percent)"
+wait_stat 10 "$s" progress.what copy
+times "$s" copy_ms
+left=$(sstat one copy_left_bytes)
+copied() { [ "$(sstat one copy_left_bytes)" -lt "$left" ]; }
+wait_for 10 "the secondary sees the copy go on" copied
+[ "$(sstat one copy_total_bytes)" -ge "$left" ] || fail "of $(sstat one copy_total_bytes) bytes there were $left to copy"
+code 0 orderedctl status "$s"; says 'progress +copy [0-9]+ %, .*/s'
 net_shape ""
 check "copied" orderedctl wait "$p" copied --timeout 60
 check "consistent" orderedctl wait "$s" consistent --timeout 60

@@ -937,6 +937,15 @@ void down_read(struct rw_semaphore *s)
 		s->readers++;
 }
 
+int down_read_trylock(struct rw_semaphore *s)
+{
+	sim_point();
+	if (s->writer || !list_empty(&s->waiters))
+		return 0;
+	s->readers++;
+	return 1;
+}
+
 void up_read(struct rw_semaphore *s)
 {
 	if (s->readers <= 0)
