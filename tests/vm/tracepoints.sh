@@ -6,7 +6,6 @@
 # Kernels: 6.12
 # Machines: 1
 # Limit: 60
-# Cpus: 1
 # Mem: 768
 
 . "$DMO_TOP/tests/vm/lib/ordered.sh"
@@ -14,7 +13,7 @@ load_module
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 t=/sys/kernel/tracing
 echo 4096 > $t/buffer_size_kb
-echo 1 > $t/events/dm_ordered/enable
+one_cpu tee $t/events/dm_ordered/enable <<< 1 > /dev/null
 
 session_make one 2 8 equal=1 cycle=3600000
 session_link one

@@ -15,7 +15,7 @@ trace_start() {
 		echo global > $t/trace_clock
 		echo 8192 > $t/buffer_size_kb
 		# the numbering begins with the first event: all at once, while nothing is written
-		echo 1 > $t/events/dm_ordered/enable
+		one_cpu tee $t/events/dm_ordered/enable <<< 1 > /dev/null
 	fi
 	# ahead of all others: the machine may be killed at any moment
 	chrt -f 10 cat $t/trace_pipe > "/outbox/$1" &

@@ -91,6 +91,17 @@ wait_for() {
 # heed WORD [SECONDS]: wait until the host says machine_tell WORD.
 heed() { wait_for "${2:-120}" "the host's word '$1'" test -e "/outbox/told-$1"; }
 
+# one_cpu COMMAND...: run it while no CPU but the first is there. For what makes the kernel patch its own text, as turning
+# tracepoints on does: an emulator that runs several CPUs may execute what is no longer there (Documentation/testing.md).
+one_cpu() {
+	local c rc=0
+
+	for c in /sys/devices/system/cpu/cpu[1-9]*/online; do [ ! -e "$c" ] || echo 0 > "$c"; done
+	"$@" || rc=$?
+	for c in /sys/devices/system/cpu/cpu[1-9]*/online; do [ ! -e "$c" ] || echo 1 > "$c"; done
+	return $rc
+}
+
 now_ms() { local s c; IFS='. ' read -r s c _ < /proc/uptime; echo $((s * 1000 + 10#$c * 10)); }
 
 dump_state() {
