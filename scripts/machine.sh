@@ -190,9 +190,17 @@ machine_finish() {
 			paste -sd ' ' | grep . || echo "its script never ended$(machine_last_words "$name")")"; return 1; }
 }
 
-# machine_last_words NAME: ": " and what its kernel died of; nothing if its console doesn't tell.
+# machine_last_words NAME: ": " and what its kernel died of, where it was and who had called; nothing if its console
+# doesn't tell. Where only a run's output is kept, that is all there is to go by.
 machine_last_words() {
-	"$machine_scripts/scan-log.sh" "$MACHINE_DIR/$1.console" | head -n 1 | sed 's/^[^:]*:[0-9]*:/: /'
+	local console=$MACHINE_DIR/$1.console first
+
+	first=$("$machine_scripts/scan-log.sh" "$console" | head -n 1) || true
+	[ -n "$first" ] || return 0
+	echo -n ": ${first#*:*:}"
+	tr -d '\r' < "$console" | tail -n "+$(cut -d: -f2 <<< "$first")" | sed -n 's/^\[[ 0-9.]*\] *//
+		/^RIP: 0010:/{s/^RIP: 0010:/ at /p;d}
+		/^ *[a-zA-Z_][a-zA-Z0-9_.]*+0x[0-9a-f]*\/0x[0-9a-f]*/{s/^ */ < /;s/\/0x.*//p}' | head -n 10 | tr -d '\n'
 }
 
 # machine_stop_all: kill every machine that this shell started and that still runs.
