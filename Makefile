@@ -95,10 +95,13 @@ setup:
 	scripts/setup.sh
 
 check:
+	@scripts/setup.sh
 	@tests/run.sh static unit kunit fuzz sim images vm bench
 check-static check-unit check-kunit check-fuzz check-sim check-images check-vm check-bench check-mutants: check-%:
+	@scripts/setup.sh
 	@tests/run.sh $*
 check-long:
+	@scripts/setup.sh
 	@LONG=1 tests/run.sh static unit kunit fuzz sim images vm bench mutants
 
 bench:

@@ -25,11 +25,9 @@ packages=(
 [ "${1:-}" != bench ] || packages+=(gnuplot-nox drbd-utils postgresql-15)
 
 missing=()
+there=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
 for p in "${packages[@]}"; do
-	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true) in
-	installed) ;;
-	*) missing+=("$p") ;;
-	esac
+	grep -qxF "$p installed" <<< "$there" || missing+=("$p")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
