@@ -4,6 +4,7 @@
 #include "chunk.h"
 #include "netlink.h"
 #include "secondary.h"
+#include "session.h"
 #include "target.h"
 #include "uapi/dm-ordered.h"
 
@@ -20,6 +21,7 @@ static int __init dmo_init(void)
 	r = dmo_netlink_init();
 	if (r)
 		goto bad_netlink;
+	dmo_session_events_to(dmo_netlink_event);
 	r = dmo_target_init();
 	if (r)
 		goto bad_target;

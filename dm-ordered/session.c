@@ -4,7 +4,6 @@
 #include <linux/random.h>
 #include <linux/timekeeping.h>
 #include <linux/sched/mm.h>
-#include "netlink.h"
 #include "session.h"
 
 #define DM_MSG_PREFIX "ordered"
@@ -13,6 +12,7 @@ DEFINE_MUTEX(dmo_sessions_lock);
 LIST_HEAD(dmo_sessions);
 static DECLARE_WAIT_QUEUE_HEAD(commands_wait);	/* session->commands became 0; @sessions_gone changed */
 static unsigned int sessions_gone;		/* dmo_sessions_lock */
+static dmo_event_fn *event_fn;		/* set before there is a session */
 
 #define STATUS_PATIENCE	(HZ / 5)
 
@@ -60,6 +60,11 @@ static void unlock_session(struct dmo_session *s)
 	memalloc_noio_restore(noio);
 }
 
+void dmo_session_events_to(dmo_event_fn *fn)
+{
+	event_fn = fn;
+}
+
 /* ---- what the engines ask of the session ---- */
 
 static void session_event(void *owner, u32 event, struct dmo_cut cut, int volume, const char *why)
@@ -72,7 +77,8 @@ static void session_event(void *owner, u32 event, struct dmo_cut cut, int volume
 		strscpy(s->why, why, sizeof(s->why));
 		spin_unlock(&s->why_lock);
 	}
-	dmo_netlink_event(s->meta_dev, s->meta->sb.uuid, event, cut, volume, why);
+	if (event_fn)
+		event_fn(s->meta_dev, s->meta->sb.uuid, event, cut, volume, why);
 }
 
 static void session_post(void *owner, u16 type, struct dmo_cut tag, u64 arg)

@@ -74,6 +74,12 @@ struct dmo_session {
 extern struct mutex dmo_sessions_lock;
 extern struct list_head dmo_sessions;
 
+/* Passes an event on, enum dmo_event; @volume -1: none, @why NULL: none. Sleeps. */
+typedef void dmo_event_fn(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
+			  const char *why);
+/** dmo_session_events_to - whom sessions tell of events; before there is any. Without it: nobody. */
+void dmo_session_events_to(dmo_event_fn *fn);
+
 /** dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
  * Return: session with a reference, ERR_PTR with @why
  */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Nodes; see node.h. Takes the place of main.c and netlink.c. */
 #include "node.h"
-#include "netlink.h"
 #include "primary_priv.h"
 #include "secondary_priv.h"
 #include "target.h"
@@ -12,7 +11,7 @@ __attribute__((weak)) void sim_on_event(struct host *h, u32 event, u64 epoch, u6
 	(void)h, (void)event, (void)epoch, (void)n, (void)volume, (void)why;
 }
 
-void dmo_netlink_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
+static void node_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
 		       const char *why)
 {
 	(void)meta_dev;
@@ -128,6 +127,7 @@ static int load_module(struct node *n)
 		dmo_chunk_exit();
 		return rc;
 	}
+	dmo_session_events_to(node_event);
 	dmo_target_init();
 	n->loaded = true;
 	return 0;
