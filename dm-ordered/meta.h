@@ -46,17 +46,6 @@ struct dmo_meta {
 	char why[DMO_REASON_LEN];
 };
 
-/**
- * dmo_meta_load - read, check and decode superblock and state block
- * @bdev: metadata device
- * @why: text for the caller's error
- * Context: may sleep, does I/O. Changes nothing on disk; a damaged copy is
- * logged (DMWARN), and it or an older one is overwritten by the activation (sb_stale).
- * Return: object or ERR_PTR.
- */
-struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why);
-void dmo_meta_free(struct dmo_meta *m);
-
 /** dmo_meta_write_super - write @m->sb durably (PREFLUSH, FUA) to both copies.
  * Holds: @m->lock.
  */

@@ -4,6 +4,7 @@
 #include <linux/random.h>
 #include <linux/timekeeping.h>
 #include <linux/sched/mm.h>
+#include "load.h"
 #include "session.h"
 
 #define DM_MSG_PREFIX "ordered"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sim.h"
+#include "load.h"
 #include "session.h"
 #include "secondary_priv.h"
 #include "target.h"
