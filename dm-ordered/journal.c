@@ -78,7 +78,6 @@
  */
 #include <linux/slab.h>
 #include "journal.h"
-#include "secondary.h"
 
 #define SEQ_STEP	(1ULL << 40)
 #define SEQ_NEAR	(1ULL << 20)	/* so near the floor it is raised */
@@ -128,15 +127,15 @@ void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 	spin_unlock_irq(&j->lock);
 }
 
-void dmo_journal_status(struct dmo_journal *j, struct dmo_sec_status *st)
+void dmo_journal_status(struct dmo_journal *j, struct dmo_journal_status *st)
 {
 	spin_lock_irq(&j->lock);
 	st->complete = j->complete;
 	st->committed = j->committed;
 	st->committed_ns = j->committed_ns;
 	st->restored = j->restored;
-	st->journal_bytes = j->size * DMO_BLOCK;
-	st->journal_used = distance(j, j->tail.pos, j->head.pos) * DMO_BLOCK;
+	st->bytes = j->size * DMO_BLOCK;
+	st->used = distance(j, j->tail.pos, j->head.pos) * DMO_BLOCK;
 	spin_unlock_irq(&j->lock);
 }
 

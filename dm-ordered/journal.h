@@ -14,8 +14,6 @@
 #include "meta.h"
 #include "record.h"
 
-struct dmo_sec_status;
-
 /**
  * struct dmo_boundary - a complete chunk in the ring, not yet restored
  * @start: its first record, or its LAST
@@ -94,8 +92,12 @@ int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, cha
 /* The newest cut complete, committed, restored; any may be NULL. */
 void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 		      struct dmo_cut *committed, struct dmo_cut *restored);
-/* Fill the journal's part of @st. */
-void dmo_journal_status(struct dmo_journal *j, struct dmo_sec_status *st);
+struct dmo_journal_status {
+	struct dmo_cut complete, committed, restored;
+	u64 committed_ns;	/* wall clock of the committed cut, 0: unknown */
+	u64 bytes, used;
+};
+void dmo_journal_status(struct dmo_journal *j, struct dmo_journal_status *st);
 /* Blocks of the ring in use. */
 u64 dmo_journal_used(struct dmo_journal *j);
 /* Blocks from ring position @pos, of the tail or behind it, to the end of what is complete. */

@@ -625,10 +625,17 @@ void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 {
 	bool needs_copy = dmo_sec_needs_copy(s);
+	struct dmo_journal_status j;
 
 	memset(st, 0, sizeof(*st));
 	dmo_secondary_restore_status(s, st);
-	dmo_journal_status(&s->j, st);
+	dmo_journal_status(&s->j, &j);
+	st->complete = j.complete;
+	st->committed = j.committed;
+	st->committed_ns = j.committed_ns;
+	st->restored = j.restored;
+	st->journal_bytes = j.bytes;
+	st->journal_used = j.used;
 	st->mem_used = atomic64_read(&s->mem_used);
 	st->chunk_max = dmo_journal_chunk_max(&s->j);
 	spin_lock(&s->lock);
