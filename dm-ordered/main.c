@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/module.h>
 #include <net/genetlink.h>
-#include "chunk.h"
 #include "netlink.h"
-#include "secondary.h"
-#include "session.h"
+#include "secondary/secondary.h"
+#include "session/session.h"
+#include "store/chunk.h"
 #include "target.h"
 #include "uapi/dm-ordered.h"
 

@@ -4,7 +4,7 @@
 #include <linux/dm-ioctl.h>
 #include <net/genetlink.h>
 #include "netlink.h"
-#include "session.h"
+#include "session/session.h"
 
 /*
  * Texts of refusals that name things. The netlink core reads the text after the handler

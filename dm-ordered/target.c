@@ -9,8 +9,8 @@
  */
 #include <linux/bio.h>
 #include <linux/module.h>
-#include "ident.h"
-#include "session.h"
+#include "meta/ident.h"
+#include "session/session.h"
 #include "target.h"
 
 #define DM_MSG_PREFIX "ordered"

@@ -4,7 +4,7 @@
  * only to the kernel log, so everything it would refuse is checked here first,
  * for all volumes before the first one is made.
  */
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #include <fcntl.h>
 #include <unistd.h>

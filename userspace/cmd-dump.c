@@ -6,8 +6,8 @@
  *
  * Everything goes through emit_*(), which builds JSON or prints lines.
  */
-#include "ondisk.h"
-#include "jscan.h"
+#include "format/ondisk.h"
+#include "format/jscan.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

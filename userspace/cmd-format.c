@@ -4,7 +4,7 @@
  * that is cut short look unformatted: first the old superblocks go, then the
  * areas are written, then the new superblocks, a flush after each.
  */
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -4,7 +4,7 @@
  * kernel changes the role; the tables made for a secondary are then loaded
  * anew. The command may be repeated: what is done already stays done.
  */
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #include <errno.h>
 #include <fcntl.h>

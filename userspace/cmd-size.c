@@ -3,7 +3,7 @@
  * size: how large a metadata device has to be, or what one is good for. By the functions that format lays
  * it out with and that the kernel decides with whether a chunk fits (ondisk.c).
  */
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #include <fcntl.h>
 #include <unistd.h>

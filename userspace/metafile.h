@@ -3,7 +3,7 @@
 #ifndef ORD_METAFILE_H
 #define ORD_METAFILE_H
 
-#include "ondisk.h"
+#include "format/ondisk.h"
 #include "dev.h"
 
 struct metafile {

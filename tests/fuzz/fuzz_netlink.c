@@ -15,7 +15,7 @@
 #include <linux/dm-ioctl.h>
 #include <net/genetlink.h>
 #include "netlink.h"
-#include "session.h"
+#include "session/session.h"
 
 enum {
 	HOW_SHORT = 1,		/* attributes in short: type, length, payload */

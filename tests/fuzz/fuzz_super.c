@@ -20,7 +20,7 @@
 #include "fuzz.h"
 #include "ctl.h"
 #include "metafile.h"
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #define SB_USED		344
 #define ST_USED		164

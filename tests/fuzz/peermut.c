@@ -19,8 +19,8 @@
 #include <time.h>
 #include "wire_model.h"
 #include "node.h"
-#include "primary_priv.h"
-#include "secondary_priv.h"
+#include "primary/primary_priv.h"
+#include "secondary/secondary_priv.h"
 #undef snprintf
 
 /* ASan knows nothing of the stacks of fibers; what the module leaves is counted by the shim. */

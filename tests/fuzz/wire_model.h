@@ -7,7 +7,7 @@
 #define DMO_WIRE_MODEL_H
 
 #include "fuzz.h"
-#include "wire.h"
+#include "format/wire.h"
 
 /* Is the descriptor at @p good? By the document. */
 static bool desc_good(const u8 *p, const struct dmo_volume_info *vols, u32 nr_vols)

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sim.h"
-#include "load.h"
-#include "session.h"
-#include "secondary_priv.h"
+#include "meta/load.h"
+#include "session/session.h"
+#include "secondary/secondary_priv.h"
 #include "target.h"
 #undef snprintf
 #include "images.h"

@@ -5,7 +5,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include "chunk.h"
+#include "store/chunk.h"
 
 #define BUDGET		(4ull << 20)
 #define PAGE_SLOT	(sizeof(struct dmo_slot) + PAGE_SIZE)

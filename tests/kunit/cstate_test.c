@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The chunk's states: every state with every event. */
 #include <kunit/test.h>
-#include "cstate.h"
+#include "format/cstate.h"
 
 #define X (-1)
 

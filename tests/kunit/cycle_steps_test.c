@@ -27,8 +27,8 @@ static void step(void);
 #define READ_ONCE(x)		({ step(); __READ_ONCE(x); })
 #define WRITE_ONCE(x, v)	({ step(); __WRITE_ONCE(x, v); })
 #define this_cpu_inc(x)		({ step(); this_cpu_add(x, 1); })
-#include "cycle.h"
-#include "cycle.c"
+#include "store/cycle.h"
+#include "store/cycle.c"
 #pragma pop_macro("READ_ONCE")
 #pragma pop_macro("WRITE_ONCE")
 #pragma pop_macro("this_cpu_inc")

@@ -2,7 +2,7 @@
 /* The in-flight barrier: its rules one by one, and under threads. */
 #include <linux/delay.h>
 #include <linux/kthread.h>
-#include "cycle.h"
+#include "store/cycle.h"
 #include "random.h"
 
 #define WRITERS		4

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The journal scan on a small ring in memory. */
 #include <kunit/test.h>
-#include "jscan.h"
+#include "format/jscan.h"
 
 #define SIZE 24
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Superblock, state block, journal records: round trips, damage, refusals. */
 #include <kunit/test.h>
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 #define DEV_BLOCKS 5000
 

@@ -3,7 +3,7 @@
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
-#include "chunk.h"
+#include "store/chunk.h"
 #include "random.h"
 
 #define BLOCKS		(2 * DMO_ZONE_BLOCKS)

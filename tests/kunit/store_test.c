@@ -11,7 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/err.h>
 #include <linux/mm.h>
-#include "chunk.h"
+#include "store/chunk.h"
 #include "random.h"
 
 #define VOLS		2

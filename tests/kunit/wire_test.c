@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Frames and the handshake. */
 #include <kunit/test.h>
-#include "wire.h"
+#include "format/wire.h"
 
 struct fixture {
 	u8 hdr[DMO_WIRE_HDR];

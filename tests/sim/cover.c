@@ -5,11 +5,11 @@
  * met, is counted, and nothing is changed.
  */
 #include "cover.h"
-#include "jwalk.h"
-#include "link_priv.h"
+#include "journal/jwalk.h"
+#include "link/link_priv.h"
 #include "node.h"
-#include "primary_priv.h"
-#include "secondary_priv.h"
+#include "primary/primary_priv.h"
+#include "secondary/secondary_priv.h"
 
 u64 cover_count[MAX_COVER];
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Nodes; see node.h. Takes the place of main.c and netlink.c. */
 #include "node.h"
-#include "primary_priv.h"
-#include "secondary_priv.h"
+#include "primary/primary_priv.h"
+#include "secondary/secondary_priv.h"
 #include "target.h"
 
 __attribute__((weak)) void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume,

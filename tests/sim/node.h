@@ -8,7 +8,7 @@
 #define NODE_H
 
 #include "shim/sim.h"
-#include "session.h"
+#include "session/session.h"
 
 #define NODE_VOLUMES	4
 

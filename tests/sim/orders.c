@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "node.h"
-#include "jscan.h"
-#include "link.h"
-#include "secondary_priv.h"
+#include "format/jscan.h"
+#include "link/link.h"
+#include "secondary/secondary_priv.h"
 #undef snprintf
 
 #define BLOCKS		256u	/* of the volume */

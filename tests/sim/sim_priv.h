@@ -6,8 +6,8 @@
 #include "cover.h"
 #include "model.h"
 #include "plan.h"
-#include "primary_priv.h"
-#include "secondary_priv.h"
+#include "primary/primary_priv.h"
+#include "secondary/secondary_priv.h"
 
 #define MAX_PENDING	64
 

@@ -10,8 +10,8 @@
  *                          freshly formatted image
  *   ctl_model newer IMG    makes both superblock copies those of a newer format
  */
-#include "ondisk.h"
-#include "jscan.h"
+#include "format/ondisk.h"
+#include "format/jscan.h"
 
 #include <fcntl.h>
 #include <linux/netlink.h>

@@ -487,7 +487,7 @@ for path in sys.argv[1:]:
 if wrong or seen < 60:
     sys.exit(wrong[0] if wrong else f"only {seen} are found")
 E
-if python3 "$dir/remedies.py" "$ctl" dm-ordered/*.[ch] dm-ordered/uapi/*.h userspace/*.c "$man" README.md Documentation/*.* \
+if python3 "$dir/remedies.py" "$ctl" dm-ordered/*.[ch] dm-ordered/*/*.[ch] userspace/*.c "$man" README.md Documentation/*.* \
 	2> "$dir/err"; then
 	ok remedies-exist
 else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sector masks and the merge of slot with slot. */
 #include "unit.h"
-#include "fold.h"
+#include "format/fold.h"
 
 static void sector_mask(void **state)
 {

@@ -8,7 +8,7 @@
  * wrote where; the scan has to find those, and nothing else.
  */
 #include "unit.h"
-#include "jscan.h"
+#include "format/jscan.h"
 
 static const u8 uuid[DMO_UUID_LEN] = "the session uuid";
 static const u8 other[DMO_UUID_LEN] = "another session ";

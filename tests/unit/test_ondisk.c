@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Superblock, state block, journal records: round trips and every refusal. */
 #include "unit.h"
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 static const u8 uuid[DMO_UUID_LEN] = {
 	0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2, 0xc1, 0xc2,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Frames and the handshake: round trips, every refusal, the verdict from both sides. */
 #include "unit.h"
-#include "wire.h"
+#include "format/wire.h"
 
 static char why[DMO_REASON_LEN];
 static u8 hdr[DMO_WIRE_HDR];

@@ -8,8 +8,8 @@
  * Contents are immutable 4 KiB buffers with counted references, so that an image costs pointers.
  */
 #include <stdlib.h>
-#include "ident.h"
-#include "ondisk.h"
+#include "meta/ident.h"
+#include "format/ondisk.h"
 #include "sim.h"
 
 #define MAX_DISKS	128

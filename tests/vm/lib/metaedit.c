@@ -10,7 +10,7 @@
 #include "kcompat.h"
 #include <fcntl.h>
 #include <unistd.h>
-#include "ondisk.h"
+#include "format/ondisk.h"
 
 static int usage(void)
 {

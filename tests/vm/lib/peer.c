@@ -22,7 +22,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 #include "genl.h"
-#include "wire.h"
+#include "format/wire.h"
 
 #define MAX_FRAME	(DMO_WIRE_HDR + DMO_WIRE_MAX_PAYLOAD + DMO_WIRE_MAX_DATA)
 #define TIMEOUT_MS	800

@@ -20,7 +20,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include "wire.h"
+#include "format/wire.h"
 
 #define MAX_FRAME	(DMO_WIRE_HDR + DMO_WIRE_MAX_PAYLOAD + DMO_WIRE_MAX_DATA)
 

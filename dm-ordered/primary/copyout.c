@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copy-out: a write to a block that the older chunk references first reads
+ * the old content into a slot of the older chunk (design section 3). The write waits,
+ * with its block lock and without a chunk, for the local disk only.
+ *
+ * If there is no memory for it, or the block can't be read, the older chunk is
+ * merged into the active one instead; then nothing needs to be preserved.
+ */
+#include <linux/mm.h>
+#include "primary/primary_priv.h"
+
+int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
+		    struct page **pages)
+{
+	u64 sector = block * DMO_BLOCK_SECTORS;
+	u64 left = min_t(u64, v->sectors - sector, (u64)nr * DMO_BLOCK_SECTORS) * DMO_SECTOR;
+	struct bio *bio;
+	u32 i, len;
+	int r;
+
+	bio = bio_alloc_bioset(v->bdev, nr, REQ_OP_READ, GFP_NOIO, &p->bios);
+	bio->bi_iter.bi_sector = sector;
+	for (i = 0; i < nr; i++) {
+		len = min_t(u64, left, DMO_BLOCK);
+		if (len < DMO_BLOCK)
+			memset(page_address(pages[i]) + len, 0, DMO_BLOCK - len);
+		__bio_add_page(bio, pages[i], len, 0);
+		left -= len;
+	}
+	r = submit_bio_wait(bio);
+	bio_put(bio);
+	return r;
+}
+
+/* Slots for the blocks that need one, in ascending order. */
+static int collect(struct dmo_io *io, u8 old, struct list_head *slots)
+{
+	struct dmo_store *st = io->p->store;
+	struct dmo_vol *v = io->vol;
+	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, io->range.first);
+	struct dmo_slot *s;
+	bool need;
+	u64 b;
+
+	for (b = dmo_io_first(io); b <= dmo_io_last(io); b++) {
+		spin_lock_irq(&sp->lock);
+		need = dmo_ref_test(v, old, b) && !dmo_slot_find(st, sp, v->index, b, old);
+		spin_unlock_irq(&sp->lock);
+		if (!need)
+			continue;
+		s = dmo_slot_alloc(st, true);
+		if (!s)
+			return -ENOMEM;
+		s->vol = v->index;
+		s->block = b;
+		s->parity = old;
+		s->mask = dmo_vol_block_mask(v, b);
+		list_add_tail(&s->list, slots);
+	}
+	return 0;
+}
+
+static int read_slots(struct dmo_io *io, struct list_head *slots)
+{
+	struct page *pages[32];
+	struct dmo_slot *s;
+	u64 first = 0;
+	u32 n = 0;
+	int r = 0;
+
+	list_for_each_entry(s, slots, list) {
+		if (n && (s->block != first + n || n == ARRAY_SIZE(pages))) {
+			r = dmo_read_blocks(io->p, io->vol, first, n, pages);
+			if (r)
+				return r;
+			n = 0;
+		}
+		if (!n)
+			first = s->block;
+		pages[n++] = s->page;
+	}
+	if (n)
+		r = dmo_read_blocks(io->p, io->vol, first, n, pages);
+	return r;
+}
+
+/* Into the older chunk, if there still is one. */
+static void insert(struct dmo_io *io, u8 old, struct list_head *slots)
+{
+	struct dmo_store *st = io->p->store;
+	struct dmo_stripe *sp = dmo_store_stripe(st, io->vol->index, io->range.first);
+	struct dmo_slot *s, *n;
+
+	spin_lock_irq(&sp->lock);
+	list_for_each_entry_safe(s, n, slots, list) {
+		if (st->merging || !dmo_ref_test(io->vol, old, s->block))
+			continue;
+		list_del_init(&s->list);
+		dmo_slot_add(st, sp, s);
+		this_cpu_inc(io->vol->stats->copyouts);
+	}
+	spin_unlock_irq(&sp->lock);
+	dmo_slot_free_list(st, slots);
+}
+
+static void copyout_work(struct work_struct *work)
+{
+	struct dmo_io *io = container_of(work, struct dmo_io, work);
+	struct dmo_store *st = io->p->store;
+	LIST_HEAD(slots);
+	u8 old;
+	int r;
+
+	if (READ_ONCE(st->merging)) {
+		dmo_primary_want_merge(io->p, io, "copy-out while a merge runs");
+		return;
+	}
+	old = dmo_cycle_active(&st->cycle) ^ 1;
+	r = collect(io, old, &slots);
+	if (r) {
+		dmo_slot_free_list(st, &slots);
+		dmo_primary_want_merge(io->p, io, "no memory to preserve blocks of the older chunk");
+		return;
+	}
+	r = read_slots(io, &slots);
+	if (r) {
+		dmo_slot_free_list(st, &slots);
+		dmo_primary_error(io->p, io->vol->id,
+				  "volume %u: reading blocks %llu..%llu to preserve them failed: %d",
+				  io->vol->id, dmo_io_first(io), dmo_io_last(io), r);
+		dmo_primary_want_merge(io->p, io, "a block of the older chunk can't be read");
+		return;
+	}
+	insert(io, old, &slots);
+	dmo_write_restart(io);
+}
+
+void dmo_copyout_start(struct dmo_io *io)
+{
+	if (io->zones) {
+		/* there may be any number of blocks */
+		dmo_primary_want_merge(io->p, io, "zones are zeroed that the older chunk has yet to read");
+		return;
+	}
+	INIT_WORK(&io->work, copyout_work);
+	queue_work(io->p->wq, &io->work);
+}

@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The send thread's work on a primary (seed 0 Fig. 6, 13, 19, 20): the older chunk's
+ * zero zones, on which the rest of it lies, its slots, then its references read from the
+ * disk, then LAST; or, in direct mode, references of the active chunk.
+ *
+ * Slots may be taken back by a merge at any time; so a batch takes references
+ * to their pages, marks them sent, and sends without any lock. Whoever wants to
+ * modify such a page replaces it (write.c, own_page()).
+ *
+ * A reference is read under its block lock, so that no host write is in flight to it,
+ * and sent after the lock was dropped: a host write waits for the disk, never for the
+ * network. A copy-out that comes later than the read puts a slot into the chunk that is not needed
+ * any more; one that came earlier is found here, and its slot is sent by the scan of slots that
+ * follows the references.
+ */
+#include <linux/mm.h>
+#include "meta/witness.h"
+#include "primary/primary_priv.h"
+
+#define READ_RETRY_MS	1000
+#define MAX_ZONES	(1u << 20)	/* a descriptor: 1 TiB */
+
+int dmo_ship_init(struct dmo_primary *p)
+{
+	struct dmo_ship *sh = &p->ship;
+	int i;
+
+	sh->desc = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->desc), GFP_KERNEL);
+	sh->page = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->page), GFP_KERNEL);
+	sh->own = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->own), GFP_KERNEL);
+	sh->copy = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->copy), GFP_KERNEL);
+	sh->bvec = kcalloc(DMO_WIRE_MAX_DESC * 4, sizeof(*sh->bvec), GFP_KERNEL);
+	if (!sh->desc || !sh->page || !sh->own || !sh->bvec || !sh->copy)
+		return -ENOMEM;
+	for (i = 0; i < 2; i++) {
+		p->win[i] = kvzalloc(sizeof(*p->win[i]), GFP_KERNEL);
+		if (!p->win[i])
+			return -ENOMEM;
+	}
+	for (i = 0; i < DMO_WIRE_MAX_DESC; i++) {
+		sh->own[i] = alloc_page(GFP_KERNEL);
+		if (!sh->own[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void dmo_ship_destroy(struct dmo_primary *p)
+{
+	struct dmo_ship *sh = &p->ship;
+	int i;
+
+	for (i = 0; sh->own && i < DMO_WIRE_MAX_DESC; i++)
+		if (sh->own[i])
+			put_page(sh->own[i]);
+	kvfree(p->win[0]);
+	kvfree(p->win[1]);
+	kfree(sh->bvec);
+	kfree(sh->copy);
+	kfree(sh->own);
+	kfree(sh->page);
+	kfree(sh->desc);
+}
+
+static void rewind_walk(struct dmo_ship *sh)
+{
+	sh->zone_vol = 0;
+	sh->zone = 0;
+	sh->stripe = 0;
+	sh->vol = 0;
+	sh->block = 0;
+}
+
+static void reset_totals(struct dmo_ship *sh)
+{
+	sh->records = 0;
+	sh->descs = 0;
+	sh->csum = 0;
+	sh->ring_bytes = 0;
+}
+
+void dmo_ship_reset(struct dmo_primary *p)
+{
+	rewind_walk(&p->ship);
+	reset_totals(&p->ship);
+	p->syncing = false;
+	p->win[0]->nr = 0;
+	p->win[1]->nr = 0;
+	p->win[0]->bytes = 0;
+	p->win[1]->bytes = 0;
+}
+
+void dmo_ship_unack(struct dmo_primary *p)
+{
+	struct dmo_store *st = p->store;
+	struct dmo_range_waiter w;
+	u32 i, k, n;
+
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < p->win[i]->nr; k++) {
+			struct dmo_extent *e = &p->win[i]->ext[k];
+			struct dmo_vol *v = &st->vols[e->vol];
+
+			for (n = 0; n < e->nr; n++) {
+				dmo_range_lock_wait(st, &w, e->vol, (e->unit + n) << v->unit_shift, 1);
+				dmo_store_make_refs(st, v, dmo_cycle_active(&st->cycle),
+						    w.range.first, w.range.last);
+				dmo_range_unlock(st, &w.range);
+			}
+		}
+		p->win[i]->nr = 0;
+		p->win[i]->bytes = 0;
+	}
+}
+
+/* ---- a batch: one frame ---- */
+
+static void batch_begin(struct dmo_ship *sh)
+{
+	sh->nr = 0;
+	sh->nr_bvec = 0;
+	sh->data_len = 0;
+	sh->nr_own = 0;
+	sh->data_blocks = 0;
+}
+
+static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block, u32 count)
+{
+	struct dmo_desc *d = sh->nr ? &sh->desc[sh->nr - 1] : NULL;
+
+	if (d && d->type == DMO_DESC_ZERO && le32_to_cpu(d->volume) == vol &&
+	    le64_to_cpu(d->block) + le32_to_cpu(d->count) == block &&
+	    le32_to_cpu(d->count) <= MAX_ZONES * DMO_ZONE_BLOCKS - count) {
+		le32_add_cpu(&d->count, count);
+		return;
+	}
+	d = &sh->desc[sh->nr];
+	memset(d, 0, sizeof(*d));
+	d->volume = cpu_to_le32(vol);
+	d->type = DMO_DESC_ZERO;
+	d->mask = DMO_FULL_MASK;
+	d->block = cpu_to_le64(block);
+	d->count = cpu_to_le32(count);
+	sh->page[sh->nr++] = NULL;
+}
+
+static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *page, u8 mask)
+{
+	struct dmo_desc *d = &sh->desc[sh->nr];
+	u32 from, to;
+
+	memset(d, 0, sizeof(*d));
+	d->volume = cpu_to_le32(vol);
+	d->type = DMO_DESC_DATA;
+	d->mask = mask;
+	d->block = cpu_to_le64(block);
+	d->count = cpu_to_le32(1);
+	d->csum = cpu_to_le32(dmo_mask_csum(page_address(page), mask));
+	for (from = 0; from < DMO_BLOCK_SECTORS; from = to) {
+		to = from + 1;
+		if (!(mask & (1u << from)))
+			continue;
+		while (to < DMO_BLOCK_SECTORS && (mask & (1u << to)))
+			to++;
+		bvec_set_page(&sh->bvec[sh->nr_bvec++], page, (to - from) * DMO_SECTOR,
+			      from * DMO_SECTOR);
+		sh->data_len += (to - from) * DMO_SECTOR;
+	}
+	sh->page[sh->nr++] = page;
+	sh->data_blocks++;
+}
+
+static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	u32 len = sh->nr * sizeof(*sh->desc);
+	u64 left = type == DMO_FRAME_DIRECT ? dmo_primary_refs_bytes(p) : 0;
+	int r;
+
+	dmo_witness_note(p->meta, le32_to_cpu(sh->desc->volume), le64_to_cpu(sh->desc->block));
+	r = dmo_link_send(l, type, (struct dmo_cut){}, left, sh->desc, len, sh->bvec, sh->nr_bvec,
+			  sh->data_len, why);
+	if (!r && type == DMO_FRAME_DATA) {
+		sh->records++;
+		sh->ring_bytes += (1 + sh->data_blocks) * DMO_BLOCK;
+		sh->descs += sh->nr;
+		sh->csum = dmo_crc(sh->csum, sh->desc, len);
+	}
+	return r;
+}
+
+/*
+ * Stripe locked: is the older chunk still the one that the walk is about? A merge, and whatever
+ * comes after it, changes the generation before it takes the lock of any stripe. Without this a
+ * slot could be moved to a list that the merge has done with, and would come back in a later chunk.
+ */
+static bool walk_holds(struct dmo_primary *p)
+{
+	return READ_ONCE(p->ship_gen) == p->ship.gen;
+}
+
+/* ---- slots ---- */
+
+/* Take unsent slots of the older chunk: pages, masks, addresses. Return: how many. */
+static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_store *st = p->store;
+	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
+	u32 n = 0;
+
+	for (; sh->stripe < DMO_STRIPES; sh->stripe++) {
+		struct dmo_stripe *sp = &st->stripes[sh->stripe];
+		struct dmo_slot *s;
+
+		if (list_empty_careful(&sp->unsent[old]))
+			continue;
+		spin_lock_irq(&sp->lock);
+		while (n < DMO_WIRE_MAX_DESC && walk_holds(p) && !list_empty(&sp->unsent[old])) {
+			s = list_first_entry(&sp->unsent[old], struct dmo_slot, list);
+			s->sent = true;
+			list_move_tail(&s->list, &sp->sent[old]);
+			if (s->page)
+				get_page(s->page);
+			copy[n++] = *s;
+		}
+		spin_unlock_irq(&sp->lock);
+		if (n == DMO_WIRE_MAX_DESC)
+			break;
+	}
+	return n;
+}
+
+static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	u32 n, i;
+	int r;
+
+	n = take_slots(p, sh->copy);
+	if (!n)
+		return 0;
+	batch_begin(sh);
+	for (i = 0; i < n; i++) {
+		struct dmo_slot *s = &sh->copy[i];
+		u32 vol = p->store->vols[s->vol].id;
+
+		if (s->page)
+			batch_data(sh, vol, s->block, s->page, s->mask);
+		else
+			batch_zero(sh, vol, s->block, 1);
+	}
+	r = batch_send(p, l, DMO_FRAME_DATA, why);
+	for (i = 0; i < n; i++)
+		if (sh->copy[i].page)
+			put_page(sh->copy[i].page);
+	return r ?: 1;
+}
+
+/* ---- zero zones ---- */
+
+/* The next run of zero zones. Return: how many, 0: none left */
+static u32 next_zones(struct dmo_primary *p, u8 parity)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_vol *v;
+	u64 end;
+
+	for (; sh->zone_vol < p->store->nr_vols; sh->zone_vol++, sh->zone = 0) {
+		v = &p->store->vols[sh->zone_vol];
+		sh->zone = find_next_bit(v->zones[parity], v->nr_zones, sh->zone);
+		if (sh->zone >= v->nr_zones)
+			continue;
+		end = find_next_zero_bit(v->zones[parity], v->nr_zones, sh->zone);
+		return min_t(u64, end - sh->zone, MAX_ZONES);
+	}
+	return 0;
+}
+
+static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	u8 old = dmo_cycle_active(&p->store->cycle) ^ 1;
+	bool holds;
+	u32 n;
+
+	batch_begin(sh);
+	while (sh->nr < DMO_WIRE_MAX_DESC && (n = next_zones(p, old))) {
+		batch_zero(sh, p->store->vols[sh->zone_vol].id, sh->zone * DMO_ZONE_BLOCKS,
+			   n * DMO_ZONE_BLOCKS);
+		sh->zone += n;
+	}
+	if (!sh->nr)
+		return 0;
+	/* after that, since bits of what came later may have been read */
+	spin_lock_irq(&p->lock);
+	holds = walk_holds(p);
+	spin_unlock_irq(&p->lock);
+	return holds ? batch_send(p, l, DMO_FRAME_DATA, why) ?: 1 : 1;
+}
+
+/* ---- references ---- */
+
+static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block, int err)
+{
+	bool first;
+
+	spin_lock_irq(&p->lock);
+	first = !p->read_error;
+	if (first)
+		p->read_error_since = jiffies;
+	p->read_error = true;
+	p->read_retry = jiffies + msecs_to_jiffies(READ_RETRY_MS);
+	spin_unlock_irq(&p->lock);
+	/* said once, tried again each READ_RETRY_MS */
+	if (first)
+		dmo_primary_error(p, v->id,
+				  "volume %u: block %llu can't be read to be shipped: %d; its cycle waits for it",
+				  v->id, block, err);
+}
+
+/* The next run of referenced blocks within one zone, at most @room of them; 0: none left. */
+static u32 next_run(struct dmo_primary *p, u8 parity, u32 room)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_vol *v;
+	u64 unit, end, zone_end;
+
+	for (; sh->vol < p->store->nr_vols; sh->vol++, sh->block = 0) {
+		v = &p->store->vols[sh->vol];
+		unit = find_next_bit(v->refs[parity], v->units, sh->block >> v->unit_shift);
+		if (unit >= v->units)
+			continue;
+		sh->block = unit << v->unit_shift;
+		zone_end = min((sh->block | (DMO_ZONE_BLOCKS - 1)) + 1, v->blocks);
+		end = sh->block;
+		while (end < zone_end && end - sh->block + (1u << v->unit_shift) <= room &&
+		       test_bit(end >> v->unit_shift, v->refs[parity]))
+			end += 1u << v->unit_shift;
+		return min(end, zone_end) - sh->block;
+	}
+	return 0;
+}
+
+/* Which blocks of the run are to be read: those that are still referenced and have no slot. */
+static u32 choose_blocks(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr,
+			 unsigned long *want)
+{
+	struct dmo_store *st = p->store;
+	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, first);
+	u32 i, n = 0;
+
+	bitmap_zero(want, DMO_ZONE_BLOCKS);
+	spin_lock_irq(&sp->lock);
+	for (i = 0; i < nr && walk_holds(p); i++) {
+		if (!dmo_ref_test(v, parity, first + i) ||
+		    dmo_slot_find(st, sp, v->index, first + i, parity))
+			continue;
+		__set_bit(i, want);
+		n++;
+	}
+	spin_unlock_irq(&sp->lock);
+	return n;
+}
+
+static int read_chosen(struct dmo_primary *p, struct dmo_vol *v, u64 first, u32 nr,
+		       unsigned long *want)
+{
+	struct dmo_ship *sh = &p->ship;
+	u32 from, to, n = sh->nr_own;
+	int r;
+
+	for (from = find_first_bit(want, nr); from < nr; from = find_next_bit(want, nr, to)) {
+		to = find_next_zero_bit(want, nr, from);
+		r = dmo_read_blocks(p, v, first + from, to - from, &sh->own[n]);
+		if (r) {
+			note_read_error(p, v, first + from, r);
+			return r;
+		}
+		n += to - from;
+	}
+	return 0;
+}
+
+static void batch_chosen(struct dmo_ship *sh, struct dmo_vol *v, u64 first, u32 nr,
+			 unsigned long *want)
+{
+	struct page *page;
+	u8 mask;
+	u32 i;
+
+	for_each_set_bit(i, want, nr) {
+		page = sh->own[sh->nr_own++];
+		mask = dmo_vol_block_mask(v, first + i);
+		if (mask == DMO_FULL_MASK && dmo_block_is_zero(page_address(page)))
+			batch_zero(sh, v->id, first + i, 1);
+		else
+			batch_data(sh, v->id, first + i, page, mask);
+	}
+}
+
+static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_store *st = p->store;
+	struct dmo_ship *sh = &p->ship;
+	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
+	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
+	struct dmo_range_waiter w;
+	struct dmo_vol *v;
+	int r = 0;
+	u32 n;
+
+	batch_begin(sh);
+	down_read(&p->active_sem);
+	while (p->active && (n = next_run(p, old, DMO_WIRE_MAX_DESC - sh->nr_own))) {
+		v = &st->vols[sh->vol];
+		dmo_range_lock_wait(st, &w, sh->vol, sh->block, n);
+		if (choose_blocks(p, v, old, sh->block, n, want))
+			r = read_chosen(p, v, sh->block, n, want);
+		dmo_range_unlock(st, &w.range);
+		if (r)
+			break;
+		batch_chosen(sh, v, sh->block, n, want);
+		sh->block += n;
+		if (sh->nr_own == DMO_WIRE_MAX_DESC)
+			break;
+	}
+	if (!p->active && next_run(p, old, DMO_WIRE_MAX_DESC))
+		r = -EAGAIN;
+	up_read(&p->active_sem);
+	if (!r)
+		WRITE_ONCE(p->read_error, false);
+	if (sh->nr)
+		return batch_send(p, l, DMO_FRAME_DATA, why) ?: 1;
+	if (r)
+		return -EAGAIN;
+	return sh->vol < st->nr_vols;
+}
+
+/* ---- LAST ---- */
+
+static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_wire_last wire;
+	struct dmo_last last = {
+		.total_records = sh->records,
+		.total_desc = sh->descs,
+		.total_csum = sh->csum,
+	};
+	struct dmo_cut cut;
+
+	spin_lock_irq(&p->lock);
+	if (p->older != DMO_CHUNK_SHIPPING || p->last_sent || sh->gen != p->ship_gen) {
+		spin_unlock_irq(&p->lock);
+		return 1;	/* merged in between: look again */
+	}
+	last.time_ns = p->older_ns;
+	last.flags = p->older_flags;
+	cut = p->older_cut;
+	p->last_sent = true;
+	p->last_cut_sent = cut;
+	p->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
+	p->based = true;
+	p->older_since = jiffies;
+	spin_unlock_irq(&p->lock);
+	reset_totals(sh);
+	dmo_last_encode(&last, &wire);
+	return dmo_link_send(l, DMO_FRAME_LAST, cut, 0, &wire, sizeof(wire), NULL, 0, 0, why) ?: 1;
+}
+
+/* ---- direct mode ---- */
+
+static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
+{
+	struct dmo_extent *e = w->nr ? &w->ext[w->nr - 1] : NULL;
+
+	w->bytes += bytes;
+	if (e && e->vol == vol && e->unit + e->nr == unit) {
+		e->nr++;
+		return;
+	}
+	e = &w->ext[w->nr++];
+	e->vol = vol;
+	e->unit = unit;
+	e->nr = 1;
+}
+
+/*
+ * Sending a block clears its reference, a write sets it again (design section 4).
+ * Return: -ESTALE: the blocks are in a zero zone, which is sent at the end and would undo them
+ */
+static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr)
+{
+	struct dmo_store *st = p->store;
+	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
+	struct dmo_range_waiter w;
+	u64 b;
+	int r;
+
+	bitmap_fill(want, DMO_ZONE_BLOCKS);
+	dmo_range_lock_wait(st, &w, v->index, first, nr);
+	r = dmo_zone_test(v, parity, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
+	for (b = first; !r && b < first + nr; b += 1u << v->unit_shift)
+		if (dmo_ref_clear(st, v, parity, b))
+			window_add(p->win[p->filling], v->index, b >> v->unit_shift,
+				   DMO_BLOCK << v->unit_shift);
+	dmo_range_unlock(st, &w.range);
+	if (!r)
+		batch_chosen(&p->ship, v, first, nr, want);
+	return r;
+}
+
+static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char *why)
+{
+	spin_lock_irq(&p->lock);
+	if (p->syncing) {
+		spin_unlock_irq(&p->lock);
+		return 0;	/* one at a time; SYNCED kicks */
+	}
+	p->syncing = true;
+	p->filling ^= 1;
+	p->ship.sync_sent = p->ship.sync_sent + 1 ?: 1;
+	if (end) {
+		p->direct = DMO_DIRECT_PASSED;
+		p->direct_since = jiffies;
+	}
+	spin_unlock_irq(&p->lock);
+	return dmo_link_send(l, DMO_FRAME_SYNC, (struct dmo_cut){}, p->ship.sync_sent, NULL, 0,
+			     NULL, 0, 0, why) ?: 1;
+}
+
+static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	struct dmo_window *w = p->win[p->filling];
+	u8 parity = dmo_cycle_active(&p->store->cycle);
+	int r = 0;
+	u32 n;
+
+	if (w->nr + DMO_WIRE_MAX_DESC > DMO_SYNC_EXTENTS || w->bytes >= DMO_SYNC_BYTES)
+		return direct_sync(p, l, false, why);
+	batch_begin(sh);
+	down_read(&p->active_sem);
+	while (p->active && (n = next_run(p, parity, DMO_WIRE_MAX_DESC - sh->nr_own))) {
+		r = direct_read(p, &p->store->vols[sh->vol], parity, sh->block, n);
+		if (r == -ESTALE) {
+			dmo_store_unzero(p->store, &p->store->vols[sh->vol], parity, sh->block);
+			sh->block &= ~(u64)(DMO_ZONE_BLOCKS - 1);
+			r = 0;
+			continue;
+		}
+		if (r)
+			break;
+		sh->block += n;
+		if (sh->nr_own == DMO_WIRE_MAX_DESC)
+			break;
+	}
+	if (!p->active)
+		r = -EAGAIN;
+	up_read(&p->active_sem);
+	if (!r)
+		WRITE_ONCE(p->read_error, false);
+	if (sh->nr)
+		return batch_send(p, l, DMO_FRAME_DIRECT, why) ?: 1;
+	if (r)
+		return 0;
+	if (sh->vol < p->store->nr_vols)
+		return 1;
+	return direct_sync(p, l, true, why);
+}
+
+int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
+{
+	struct dmo_ship *sh = &p->ship;
+	enum dmo_direct direct;
+	bool ship;
+	int r;
+
+	spin_lock_irq(&p->lock);
+	direct = p->direct;
+	ship = p->up && p->older == DMO_CHUNK_SHIPPING && !p->last_sent;
+	if (!p->up || (p->read_error && time_before(jiffies, p->read_retry))) {
+		spin_unlock_irq(&p->lock);
+		return 0;
+	}
+	if (sh->gen != p->ship_gen) {
+		sh->gen = p->ship_gen;
+		rewind_walk(sh);
+		if (direct == DMO_DIRECT_RUN)
+			reset_totals(sh);	/* DIRECT_BEGIN dropped early data */
+	}
+	spin_unlock_irq(&p->lock);
+
+	if (direct == DMO_DIRECT_RUN)
+		return ship_direct(p, l, why);
+	if (!ship)
+		return 0;
+	r = ship_zones(p, l, why);
+	if (r)
+		return r;
+	r = ship_slots(p, l, why);
+	if (r)
+		return r;
+	r = ship_refs(p, l, why);
+	if (r == -EAGAIN)
+		return 0;
+	if (r)
+		return r;
+	sh->stripe = 0;		/* slots that copy-outs left behind the walk */
+	r = ship_slots(p, l, why);
+	if (r)
+		return r;
+	return ship_last(p, l, why);
+}

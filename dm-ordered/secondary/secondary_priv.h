@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files behind secondary.h share.
+ *
+ * Threads. The receive thread of the one link (receive.c) writes the ring and,
+ * in direct mode, the data devices. The restore worker (restore.c) reads the
+ * ring and writes the data devices and the state block. The session calls the
+ * rest (secondary.c, recover.c).
+ *
+ * Locks, outermost first:
+ *   j.append (mutex)   the receive thread for the whole of a frame; link_up, finish
+ *   tell (mutex)       what the peer was told of the condition: so that it hears the newest last
+ *   m->lock (mutex)    superblock and state block, the tail
+ *   lock (spinlock)    marked fields below; j.lock, the writers' locks: no order
+ *			among them, none is taken inside another
+ * @ops is called with j.append held or none, never with another.
+ *
+ * Life. create: recover, no worker. start: the worker may run. stop: no I/O on
+ * data devices any more. free: after stop; nobody else knows the object.
+ */
+#ifndef DMO_SECONDARY_PRIV_H
+#define DMO_SECONDARY_PRIV_H
+
+#include <linux/workqueue.h>
+#include "journal/journal.h"
+#include "secondary/secondary.h"
+#include "secondary/writer.h"
+
+#define DMO_MAX_VECS	(4 * DMO_WIRE_MAX_DESC)	/* a mask has at most four runs */
+
+struct dmo_secondary {
+	struct dmo_meta *m;
+	const struct dmo_sec_ops *ops;
+	void *owner;
+	struct dmo_journal j;
+	u64 budget;
+	atomic64_t mem_used;
+	struct workqueue_struct *wq;
+	struct delayed_work restore_work;
+	unsigned long events;		/* bits of enum sec_event: raised once */
+
+	spinlock_t lock;		/* process context; everything up to @why */
+	wait_queue_head_t wait;		/* @restoring, @attempts, @started changed */
+	bool started;
+	unsigned int gates;
+	bool restoring;			/* the worker writes to data devices */
+	unsigned long run_since;	/* jiffies: @restoring became true */
+	u64 run_at;			/* ring position up to which it has restored ... */
+	u64 run_done;			/* ... and how many blocks of the ring since then */
+	unsigned int attempts;		/* restores that failed since start */
+	bool failing;			/* the last one did */
+	bool damaged;			/* sticky: the ring does not give what it should */
+	bool full;			/* the receive thread waits for room */
+	bool inconsistent;		/* as in the superblock */
+	/*
+	 * @inconsistent, but the chunk that ends the copy is complete, with this tag: the data is a
+	 * point in time when that is restored. Zero: a copy is needed.
+	 */
+	struct dmo_cut copy_end;
+	bool direct_ready;		/* direct mode begun on this link */
+	unsigned long copy_since;	/* jiffies, of @direct_ready */
+	u64 copy_left;			/* bytes, as the primary said last */
+	u64 copy_total;			/* the most it ever said on this link, 0: it says nothing */
+	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
+	bool peer_listens;		/* it takes CONDITION */
+	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */
+	unsigned long block_since;	/* jiffies, of failing, damaged or full */
+	char why[DMO_REASON_LEN];	/* of failing or damaged */
+
+	struct mutex tell;		/* see above */
+	u32 told;			/* enum dmo_condition, under @tell */
+
+	/* restore worker */
+	struct dmo_writer restore;
+	struct dmo_rpool restore_pool;
+
+	/* j.append */
+	struct dmo_writer direct;
+	struct dmo_rpool receive_pool;
+	struct dmo_link *link;		/* whose frame is in hand */
+	struct bio_vec *vecs;		/* DMO_MAX_VECS */
+	struct dmo_cut said;		/* the peer was told that it is committed; under @lock */
+	bool unsynced;			/* DIRECT since the last SYNC of this link */
+	u64 peer_gen;
+	u64 peer_history[DMO_GEN_HISTORY];
+};
+
+enum sec_event {
+	DMO_SEC_META_ERROR,
+};
+
+/* -- secondary.c: */
+
+/*
+ * The peer hears what this side suffers from, if that is another thing than it was told last, or if it
+ * was told nothing yet (@anew). Context: as @ops; none of the locks below @tell held.
+ */
+void dmo_sec_tell(struct dmo_secondary *s, bool anew);
+/* The ring has been written to, or freed: is it nearly full now, or no longer? */
+void dmo_sec_journal_moved(struct dmo_secondary *s);
+
+/* The metadata device has failed: text to @why, event once. Return: -EIO. */
+int dmo_sec_meta_error(struct dmo_secondary *s, char *why);
+
+/**
+ * dmo_sec_damage - the ring does not give what was put there: mark the data
+ * INCONSISTENT, durably, stop restoring, and say so
+ * Context: restore worker or recovery, none of the mutexes held.
+ */
+void dmo_sec_damage(struct dmo_secondary *s, const char *why);
+
+/* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
+int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
+/* INCONSISTENT, and the chunk that ends the copy is complete, with @tag. */
+void dmo_sec_copy_ended(struct dmo_secondary *s, struct dmo_cut tag);
+/* INCONSISTENT, and not even a restore of all that is complete would end that? */
+bool dmo_sec_needs_copy(struct dmo_secondary *s);
+/* All up to @upto is restored, durably: clear INCONSISTENT if that was the end of a copy. */
+int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto);
+
+/*
+ * RESTORED never goes out before COMMITTED of the same cut, but the restore worker may be done
+ * with it first: then whoever has just said COMMITTED(@tag) says it, here.
+ */
+void dmo_sec_said_committed(struct dmo_secondary *s, struct dmo_cut tag);
+/* Return: may RESTORED(@tag) be said? */
+bool dmo_sec_may_say_restored(struct dmo_secondary *s, struct dmo_cut tag);
+
+/*
+ * Commit everything complete; wait until it is restored. Holds j.append. Gives
+ * up when the link in hand ends or the restore can't.
+ */
+int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why);
+
+/* -- restore.c: */
+
+void dmo_restore_work(struct work_struct *work);
+/* There may be something to restore. @now: even if a retry is being waited for. */
+void dmo_restore_kick(struct dmo_secondary *s, bool now);
+/* Wait until no restore is in hand. */
+void dmo_restore_wait_idle(struct dmo_secondary *s);
+
+/* -- recover.c: */
+
+/* Fill the journal from the ring and cut the remains of a partial chunk off. */
+int dmo_recover(struct dmo_secondary *s, char *why);
+
+#endif /* DMO_SECONDARY_PRIV_H */
