@@ -3,9 +3,8 @@
  * The one place that tells kernels apart (6.1 and 6.12), and, for the core
  * files that are also built in userspace, the kernel from userspace.
  *
- * Core files (no I/O, no locks): ondisk.c, wire.c, jscan.c, cstate.c, fold.c.
- * They include this header first and use nothing that userspace/kcompat.h
- * does not offer.
+ * Core files (no I/O, no locks) are those of format/. They include this header
+ * first and use nothing that userspace/kcompat.h does not offer.
  */
 #ifndef DMO_COMPAT_H
 #define DMO_COMPAT_H

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # static.sh: what can be said about the sources without running them, a line each: the module without a
-# warning under W=1 and sparse on both stock kernels, checkpatch, shellcheck, DKMS, what `make install`
-# installs. Logs in build/logs/static/.
+# warning under W=1 and sparse on both stock kernels, checkpatch, shellcheck, which file includes
+# which, DKMS, what `make install` installs. Logs in build/logs/static/.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -116,6 +116,7 @@ done
 try "checkpatch dm-ordered" checkpatch dm-ordered
 try "checkpatch userspace" checkpatch userspace
 try "shellcheck" shell_scripts
+try "includes point one way" scripts/includes.py
 try "mutants apply and are listed" mutants_listed
 try "dkms builds" dkms_builds
 try "make install and uninstall" installs
