@@ -326,6 +326,8 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	/* what makes the longest answer */
 	st->link.state = DMO_LINK_UP;
 	st->pri.copying = true;
+	st->sec.direct = true;
+	st->sec.restoring = true;
 	st->pri.no_copy = false;
 	fill(st->why, sizeof(st->why), 'w');
 	fill(st->link.peer, sizeof(st->link.peer), 'p');
