@@ -72,6 +72,14 @@ const char *verdict_rpo(const struct ord_session *s)
 	return flag(s, DMO_F_NO_COPY) ? "all of it: no copy yet" : "not known";
 }
 
+/* @a * @b / @c; the most that there is where it is more. */
+static uint64_t scaled(uint64_t a, uint64_t b, uint64_t c)
+{
+	double v = (double)a * (double)b / (double)c;
+
+	return v < 18e18 ? (uint64_t)v : UINT64_MAX;
+}
+
 static void progress_is(struct progress *p, const char *what, uint64_t left, uint64_t total,
 			uint64_t ms)
 {
@@ -80,9 +88,9 @@ static void progress_is(struct progress *p, const char *what, uint64_t left, uin
 	if (!total || left > total)
 		return;
 	p->what = what;
-	p->percent = (unsigned int)((double)done * 100 / (double)total);
-	p->bytes_s = ms ? (uint64_t)((double)done * 1000 / (double)ms) : 0;
-	p->left_ms = p->bytes_s ? (uint64_t)((double)left * 1000 / (double)p->bytes_s) : UINT64_MAX;
+	p->percent = (unsigned int)scaled(done, 100, total);
+	p->bytes_s = ms ? scaled(done, 1000, ms) : 0;
+	p->left_ms = p->bytes_s ? scaled(left, 1000, p->bytes_s) : UINT64_MAX;
 }
 
 void progress_of(const struct ord_session *s, struct progress *p)
