@@ -76,8 +76,8 @@ printf '%s\n' '' \
 endef
 
 install-tool: tool
-	install -D -m 755 userspace/orderedctl $(sbindir)/orderedctl
-	install -D -m 644 userspace/orderedctl.8 $(mandir)/man8/orderedctl.8
+	install -D -m 755 build/userspace/orderedctl $(sbindir)/orderedctl
+	install -D -m 644 build/userspace/orderedctl.8 $(mandir)/man8/orderedctl.8
 	install -D -m 644 userspace/completion/orderedctl $(compdir)/orderedctl
 
 # The sources where `dkms add dm-ordered/$(VERSION)` looks for them.
@@ -118,5 +118,4 @@ demo:
 	@scripts/demo.sh
 
 clean:
-	-$(MAKE) -C userspace clean
 	rm -rf build

@@ -19,7 +19,7 @@ memory_root() {
 		 touch tr truncate uname wc ${bench_programs:-}; do
 		programs+=("$(type -P "$f")") || fail "there is no program $f"
 	done
-	programs+=("$DMO_TOP/userspace/orderedctl" "$DMO_TOP"/build/vm/* "$DMO_TOP"/build/bench/dmobench
+	programs+=("$DMO_TOP/build/userspace/orderedctl" "$DMO_TOP"/build/vm/* "$DMO_TOP"/build/bench/dmobench
 		   "$DMO_TOP"/build/bench/dmostream)
 	mapfile -t files <<< "$(ldd "${programs[@]}" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' | sort -u)"
 	for f in dm-mod brd loop null_blk veth sch_netem sch_htb tcp_diag inet_diag libcrc32c crc32c-intel ${bench_modules:-}; do	# none is read from there

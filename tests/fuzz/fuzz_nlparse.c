@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What orderedctl makes of the kernel's answers (userspace/nl-parse.c), and how it shows them
- * (print.c). A message that is taken must be in the model as its attributes say; whatever the kernel
+ * What orderedctl makes of the kernel's answers (userspace/lib/nl-parse.c), and how it shows them
+ * (orderedctl/print.c). A message that is taken must be in the model as its attributes say; whatever the kernel
  * sends, what is shown is text.
  *
  * Input: messages, each: kind (KIND_*), how (HOW_*), size, and either the bytes of a netlink message or
@@ -11,8 +11,8 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include "fuzz.h"
-#include "nl.h"
-#include "print.h"
+#include "lib/nl.h"
+#include "orderedctl/print.h"
 
 enum { KIND_SESSION, KIND_CUT, KIND_EVENT, KIND_EXTACK, KINDS };
 enum {

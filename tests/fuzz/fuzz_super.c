@@ -18,8 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "ctl.h"
-#include "metafile.h"
+#include "orderedctl/ctl.h"
+#include "lib/metafile.h"
 #include "format/ondisk.h"
 
 #define SB_USED		344

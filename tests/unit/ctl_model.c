@@ -19,14 +19,14 @@
 #include <netlink/netlink.h>
 #include <unistd.h>
 
-#include "lookup.h"
-#include "metafile.h"
-#include "model.h"
-#include "nl.h"
-#include "print.h"
-#include "sock.h"
-#include "util.h"
-#include "verdict.h"
+#include "lib/lookup.h"
+#include "lib/metafile.h"
+#include "lib/model.h"
+#include "lib/nl.h"
+#include "orderedctl/print.h"
+#include "lib/sock.h"
+#include "lib/util.h"
+#include "lib/verdict.h"
 
 static int failed;
 

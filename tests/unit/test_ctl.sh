@@ -15,10 +15,10 @@ export LC_ALL=C ASAN_OPTIONS=detect_leaks=1
 mkdir -p "$out"
 read -ra cflags < <(pkg-config --cflags libnl-genl-3.0 json-c blkid)
 read -ra libs < <(pkg-config --libs libnl-genl-3.0 libnl-3.0 devmapper json-c blkid)
-if ! make -s -C userspace SAN=1 CC="$cc" O="$out" all "$out/libctl.a" > "$out/build.log" 2>&1 ||
+if ! make -s -C userspace SAN=1 CC="$cc" O="$out" all > "$out/build.log" 2>&1 ||
    ! "$cc" -std=gnu11 -O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Iuserspace -Idm-ordered "${cflags[@]}" \
-	tests/unit/ctl_model.c "$out/libctl.a" -o "$out/ctl_model" \
+	tests/unit/ctl_model.c "$out/obj/orderedctl/print.o" "$out/libordered.a" -o "$out/ctl_model" \
 	"${libs[@]}" >> "$out/build.log" 2>&1; then
 	tail -n 5 "$out/build.log" >&2
 	echo "FAILED ctl: doesn't build, see $out/build.log"
@@ -448,7 +448,7 @@ else
 fi
 missing=
 for w in SIZING FAILOVER FAILBACK EVENTS TROUBLESHOOTING; do grep -q "^\.SH $w$" "$dir/man" || missing="$missing section:$w"; done
-for w in $(sed -n '/ events\[\] = {/,/^}/s/.*"\(.*\)",/\1/p' userspace/names.c) lost; do
+for w in $(sed -n '/ events\[\] = {/,/^}/s/.*"\(.*\)",/\1/p' userspace/lib/names.c) lost; do
 	sed -n '/^\.SH EVENTS/,/^\.SH TROUBLE/p' "$dir/man" | grep -q "^\.B $w$" || missing="$missing event:$w"
 done
 if [ -z "$missing" ]; then ok man-has-all-events; else bad man-has-all-events "lacks$missing"; fi
@@ -487,7 +487,7 @@ for path in sys.argv[1:]:
 if wrong or seen < 60:
     sys.exit(wrong[0] if wrong else f"only {seen} are found")
 E
-if python3 "$dir/remedies.py" "$ctl" dm-ordered/*.[ch] dm-ordered/*/*.[ch] userspace/*.c "$man" README.md Documentation/*.* \
+if python3 "$dir/remedies.py" "$ctl" dm-ordered/*.[ch] dm-ordered/*/*.[ch] userspace/*/*.c "$man" README.md Documentation/*.* \
 	2> "$dir/err"; then
 	ok remedies-exist
 else

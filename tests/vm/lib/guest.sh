@@ -10,7 +10,7 @@
 
 set -euo pipefail
 export DM_DISABLE_UDEV=1
-PATH=$DMO_TOP/userspace:$PATH
+PATH=$DMO_TOP/build/userspace:$PATH
 LONG=${LONG:-0} SEED=${SEED:-1}
 RANDOM=$((SEED % 32768))
 scenario_over=0

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* monitor: the kernel's events, one a line, until interrupted. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "orderedctl/ctl.h"
+#include "lib/lookup.h"
+#include "lib/nl.h"
+#include "orderedctl/print.h"
+
+static const char *session;
+static bool json;
+
+static int monitor(const struct ord_session *s)
+{
+	/* of the output only that its reader is gone */
+	struct pollfd p[2] = {
+		{ .fd = knl_events_fd(), .events = POLLIN }, { .fd = STDOUT_FILENO },
+	};
+	struct ord_event ev;
+	int rc;
+
+	ord_catch_signals();
+	while (!ord_interrupted()) {
+		rc = knl_events_next(&ev);
+		if (rc == -ENOBUFS) {
+			print_event(ord_wall_ns(), NULL, json);
+		} else if (rc < 0) {
+			ord_err("%s", knl_why());
+			return ORD_FAIL;
+		} else if (!rc) {
+			if (poll(p, 2, 1000) > 0 && p[1].revents)
+				break;
+			continue;
+		} else if (s && !ord_same_meta(s, ev.meta_major, ev.meta_minor)) {
+			continue;
+		} else {
+			print_event(ord_wall_ns(), &ev, json);
+		}
+		if (fflush(stdout))
+			break;	/* main() says it */
+	}
+	return ORD_OK;
+}
+
+static int run(const struct command *cmd)
+{
+	struct ord_sessions list = { 0 };
+	struct ord_session *s = NULL;
+	int rc;
+
+	(void)cmd;
+	if (knl_events_open()) {
+		ord_err("%s", knl_why());
+		return ORD_FAIL;
+	}
+	if (session) {
+		s = lookup_session(&list, session);
+		if (!s)
+			return ORD_FAIL;
+	}
+	rc = monitor(s);
+	ord_sessions_free(&list);
+	return rc;
+}
+
+static const struct operand operands[] = {
+	{ "SESSION", &session, .optional = true },
+	{ 0 }
+};
+
+static const struct opt opts[] = {
+	{ "json", NULL, "an object a line", opt_flag, &json },
+	{ 0 }
+};
+
+const struct command cmd_monitor = {
+	.name = "monitor",
+	.what = "print events as they happen, until interrupted",
+	.operands = operands,
+	.opts = opts,
+	.run = run,
+};

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * promote: make a secondary a writable primary at its newest boundary. The
+ * kernel changes the role; the tables made for a secondary are then loaded
+ * anew. The command may be repeated: what is done already stays done.
+ */
+#include "format/ondisk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "orderedctl/ctl.h"
+#include "lib/dm.h"
+#include "lib/holders.h"
+#include "lib/lookup.h"
+#include "lib/metafile.h"
+#include "lib/nl.h"
+#include "lib/verdict.h"
+
+#define POLL_MS		50
+#define PROGRESS_MS	500
+
+static const char *session;
+static bool force;
+static uint64_t wait_ms = HOLDERS_WAIT_MS;
+
+static bool is_ours(const struct ord_session *s, const struct dm_volume *v)
+{
+	return ord_same_meta(s, v->meta_major, v->meta_minor);
+}
+
+static int preflight(const struct ord_session *s, const struct dm_volumes *all)
+{
+	unsigned int i;
+	int rc = 0;
+
+	/* with more complete than restored the end of the copy may be among it; the kernel knows */
+	if (s->flags & DMO_F_INCONSISTENT && !force &&
+	    !ord_cut_cmp(s->cut_complete, s->cut_restored)) {
+		ord_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
+			lookup_name(s));
+		rc = -1;
+	}
+	for (i = 0; i < s->nr_volumes; i++) {
+		if (s->volumes[i].active)
+			continue;
+		ord_err("volume %u of %s is not active; activate it with \"orderedctl create\"",
+			s->volumes[i].id, lookup_name(s));
+		rc = -1;
+	}
+	for (i = 0; i < all->nr; i++) {
+		if (is_ours(s, &all->v[i]) && holders_wait(&all->v[i], rc ? 0 : wait_ms))
+			rc = -1;
+	}
+	if (!rc && s->link_state == DMO_LINK_UP)
+		ord_note("the link to %s is up and will be dropped; make sure that the old primary is not written any more",
+			 *s->link_peer ? s->link_peer : "the peer");
+	return rc;
+}
+
+/*
+ * Is a table of the role in force in use? A promotion leaves the volumes
+ * inactive: their tables were made for a secondary.
+ */
+static bool is_active(const struct ord_session *s, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_volumes; i++)
+		if (s->volumes[i].id == id)
+			return s->volumes[i].active;
+	return false;
+}
+
+/* Loads the tables of the volumes that are not active anew; @nr counts them. */
+static int reload_tables(const struct ord_session *s, const struct dm_volumes *all, unsigned int *nr)
+{
+	unsigned int i;
+	int rc, ret = 0;
+
+	*nr = 0;
+	for (i = 0; i < all->nr; i++) {
+		const struct dm_volume *v = &all->v[i];
+
+		if (!is_ours(s, v) || is_active(s, v->id))
+			continue;
+		(*nr)++;
+		rc = dm_volume_reload(v);
+		if (!rc)
+			continue;
+		ord_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
+			v->name, strerror(-rc), dm_why());
+		ret = -1;
+	}
+	return ret;
+}
+
+/* The time of @cut: what the kernel told before, or the state block says. */
+static uint64_t cut_time(const struct ord_session *before, struct ord_cut cut)
+{
+	struct metafile m;
+	char why[DMO_REASON_LEN];
+	const struct dmo_state *st;
+	uint64_t ns = 0;
+
+	if (before->cut_time_ns && !ord_cut_cmp(before->cut_committed, cut))
+		return before->cut_time_ns;
+	if (metafile_open(&m, fmt_meta(before->meta_name, before->meta_major, before->meta_minor),
+			  O_RDONLY, why))
+		return 0;
+	if (m.st_chosen >= 0) {
+		st = &m.st[m.st_chosen];
+		if (st->restored.epoch == cut.epoch && st->restored.n == cut.n)
+			ns = st->restored_ns;
+	}
+	metafile_close(&m);
+	return ns;
+}
+
+static void print_result(struct ord_cut cut, uint64_t ns)
+{
+	uint64_t now = ord_wall_ns();
+
+	printf("cut %s", fmt_cut(cut.epoch, cut.n));
+	if (ns) {
+		printf(", of %s", fmt_time(ns));
+		if (now > ns)
+			printf(", %s ago", fmt_ms((now - ns) / 1000000));
+	}
+	putchar('\n');
+}
+
+/*
+ * The kernel answers when all is restored, which may take as long as the journal is large. Somebody else looks
+ * meanwhile, on a socket of its own, and tells how far it has come.
+ */
+static pid_t begin_telling(const struct ord_session *s)
+{
+	struct ord_session look = { .meta_major = s->meta_major, .meta_minor = s->meta_minor };
+	pid_t parent = getpid(), pid;
+
+	if (!isatty(STDERR_FILENO))
+		return -1;
+	pid = fork();
+	if (pid)
+		return pid;
+	ord_catch_signals();
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	knl_close();
+	if (!knl_open()) {
+		ord_sleep_ms(PROGRESS_MS);
+		while (!ord_interrupted() && getppid() == parent && !knl_refresh(&look)) {
+			progress_line(&look, "promote");
+			ord_sleep_ms(PROGRESS_MS);
+		}
+		progress_line(&look, NULL);
+	}
+	_exit(0);
+}
+
+static void end_telling(pid_t pid)
+{
+	if (pid < 0)
+		return;
+	kill(pid, SIGTERM);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int change_role(struct ord_session *s)
+{
+	struct dm_volumes all;
+	struct ord_cut cut;
+	unsigned int nr;
+	uint64_t ns, deadline;
+	pid_t teller;
+	int rc;
+
+	if (dm_volumes_get(&all)) {
+		ord_err("can't read the device-mapper devices: %s", dm_why());
+		return ORD_FAIL;
+	}
+	if (s->role == DMO_ROLE_PRIMARY) {
+		rc = reload_tables(s, &all, &nr);
+		if (!rc)
+			ord_note("%s is a primary already%s", lookup_name(s),
+				 nr ? "; its tables were loaded anew" : "");
+		dm_volumes_free(&all);
+		return rc ? ORD_FAIL : ORD_OK;
+	}
+	rc = preflight(s, &all);
+	if (!rc) {
+		teller = begin_telling(s);
+		deadline = ord_mono_ms() + wait_ms;
+		/* somebody may have opened a volume since it was looked at */
+		while ((rc = knl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
+			ord_sleep_ms(POLL_MS);
+		end_telling(teller);
+		if (rc)
+			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
+	}
+	if (!rc) {
+		ns = cut_time(s, cut);
+		if (knl_refresh(s)) {
+			ord_note("can't read the session again: %s", knl_why());
+			s->nr_volumes = 0;	/* so all are loaded anew */
+		}
+		rc = reload_tables(s, &all, &nr);
+		print_result(cut, ns);
+	}
+	dm_volumes_free(&all);
+	return rc ? ORD_FAIL : ORD_OK;
+}
+
+static int run(const struct command *cmd)
+{
+	struct ord_sessions list;
+	struct ord_session *s;
+	int rc;
+
+	(void)cmd;
+	s = lookup_session(&list, session);
+	if (!s)
+		return ORD_FAIL;
+	rc = change_role(s);
+	ord_sessions_free(&list);
+	return rc;
+}
+
+static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+
+static const struct opt opts[] = {
+	{ "force", NULL, "even while INCONSISTENT: the data is then a mixture of states, to be repaired or thrown away",
+	  opt_flag, &force },
+	CTL_WAIT("wait", &wait_ms, "for how long, if something has a volume open; default: 5s"),
+	{ 0 }
+};
+
+const struct command cmd_promote = {
+	.name = "promote",
+	.what = "make a secondary a writable primary, at its newest boundary",
+	.operands = operands,
+	.opts = opts,
+	.run = run,
+};
