@@ -13,7 +13,7 @@
 
 #include "orderedctl/ctl.h"
 #include "lib/metafile.h"
-#include "orderedctl/size.h"
+#include "orderedctl/outage.h"
 
 #define ZERO_CHUNK	(1u << 20)
 #define PROBES	64		/* blocks of the journal that are looked at */
@@ -349,7 +349,7 @@ static void print_chunk(const struct dmo_super *sb)
 	printf("largest chunk %s", fmt_bytes(max));
 	if (rate)
 		printf(": an outage of %s at %s/s\n",
-		       fmt_ms(size_outage_ms(max, rate, sb->cycle_ms)), fmt_bytes(rate));
+		       fmt_ms(outage_ms_of(max, rate, sb->cycle_ms)), fmt_bytes(rate));
 	else
 		printf(": what is collected while there is no link (see \"orderedctl size\"); with more, a secondary is INCONSISTENT until it is copied\n");
 }

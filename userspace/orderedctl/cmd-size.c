@@ -10,40 +10,13 @@
 
 #include "orderedctl/ctl.h"
 #include "lib/dev.h"
-#include "orderedctl/size.h"
+#include "orderedctl/outage.h"
 
 #define MIB_BLOCKS	256
 
 static struct dmo_super sb;	/* what of it a layout needs */
 static uint64_t rate, outage_ms, meta_bytes, cycle_ms = DMO_CYCLE_MS_DEFAULT;
 static uint32_t budget_mib = DMO_BUDGET_MIB_DEFAULT;
-
-/* -- also for format ------------------------------------------------------------ */
-
-/* Data written in the outage, and in the cycle before it and the one that begins, each block once. */
-static u64 blocks_of(uint64_t ms, uint64_t bytes_s, uint64_t cycle)
-{
-	unsigned __int128 bytes = (unsigned __int128)bytes_s * (ms + 2 * cycle) / 1000;
-
-	bytes = (bytes + DMO_BLOCK - 1) / DMO_BLOCK;
-	return bytes > U64_MAX / DMO_BLOCK / 2 ? U64_MAX / DMO_BLOCK / 2 : (u64)bytes;
-}
-
-uint64_t size_outage_ms(uint64_t chunk_max, uint64_t bytes_s, uint64_t cycle)
-{
-	uint64_t low = 0, high = chunk_max, mid;
-
-	/* blocks of data that a chunk of so many bytes holds */
-	for (high /= DMO_BLOCK; low < high; ) {
-		mid = low + (high - low + 1) / 2;
-		if (dmo_chunk_bytes(0, mid, 0) <= chunk_max)
-			low = mid;
-		else
-			high = mid - 1;
-	}
-	mid = (uint64_t)((unsigned __int128)low * DMO_BLOCK * 1000 / bytes_s);
-	return mid > 2 * cycle ? mid - 2 * cycle : 0;
-}
 
 /* -- a device that is large enough ----------------------------------------------- */
 
@@ -115,7 +88,7 @@ static void note_unit(u64 blocks)
 
 static void print_outage(uint64_t chunk_max)
 {
-	uint64_t ms = size_outage_ms(chunk_max, rate, cycle_ms);
+	uint64_t ms = outage_ms_of(chunk_max, rate, cycle_ms);
 
 	if (chunk_max >= dmo_chunk_bytes(0, volume_blocks(), 0))
 		printf("outage         any: all the volumes fit\n");
@@ -137,7 +110,7 @@ static int run(const struct command *cmd)
 		ord_err("--budget-mib: %s", why);
 		return ORD_FAIL;
 	}
-	blocks = blocks_of(outage_ms, rate, cycle_ms);
+	blocks = outage_blocks(outage_ms, rate, cycle_ms);
 	if (blocks > volume_blocks())
 		blocks = volume_blocks();
 	if (!meta_bytes)

@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* switch: end the cycle. drain: do so, and wait until the secondary has it on its disks. */
+/* switch: end the cycle. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/lookup.h"
-#include "lib/nl.h"
-#include "lib/verdict.h"
-
-#define POLL_MS	50
+#include "orderedctl/ctl.h"
+#include "orderedctl/cut.h"
 
 static const char *session;
-static uint64_t timeout_ms;
 
-static int make_cut(const struct ord_session *s, struct ord_cut *cut)
-{
-	if (s->role != DMO_ROLE_PRIMARY) {
-		ord_err("%s: only a primary makes cuts; give the command there", lookup_name(s));
-		return ORD_FAIL;
-	}
-	if (!knl_switch(s, cut))
-		return ORD_OK;
-	ord_err("can't switch %s: %s", lookup_name(s), knl_why());
-	return ORD_FAIL;
-}
-
-static int run_switch(const struct command *cmd)
+static int run(const struct command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
@@ -36,94 +19,7 @@ static int run_switch(const struct command *cmd)
 	s = lookup_session(&list, session);
 	if (!s)
 		return ORD_FAIL;
-	rc = make_cut(s, &cut);
-	if (!rc)
-		printf("%s\n", fmt_cut(cut.epoch, cut.n));
-	ord_sessions_free(&list);
-	return rc;
-}
-
-/* Would waiting for longer, after @waited_ms, change nothing? */
-static bool hopeless(const struct ord_session *s, uint64_t waited_ms)
-{
-	if (s->state == DMO_STATE_FAILED || s->link_state == DMO_LINK_NONE)
-		return true;
-	switch (s->block) {
-	case DMO_BLOCK_NO_LINK:
-	case DMO_BLOCK_INACTIVE:
-	case DMO_BLOCK_SUSPENDED:
-	case DMO_BLOCK_META_ERROR:
-		return true;
-	case DMO_BLOCK_READ_ERROR:
-	case DMO_BLOCK_RESTORE_ERROR:
-		/* tried again within 3 s: it may have been repaired just now */
-		return waited_ms >= 4000 && s->block_ms >= 4000;
-	default:
-		return false;
-	}
-}
-
-static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char *what)
-{
-	uint32_t block = s->block;
-
-	progress_line(s, NULL);
-
-	if (s->link_state == DMO_LINK_NONE && block == DMO_BLOCK_NOTHING)
-		block = DMO_BLOCK_NO_LINK;
-	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", lookup_name(s),
-		fmt_cut(cut.epoch, cut.n), what,
-		fmt_cut(s->cut_restored.epoch, s->cut_restored.n),
-		block == DMO_BLOCK_NOTHING ? "nothing blocks, it only takes longer" :
-		ord_block_text(block),
-		*s->reason ? " (" : "", s->reason, *s->reason ? ")" : "",
-		*ord_block_remedy(block) ? "; " : "", ord_block_remedy(block));
-	return ORD_FAIL;
-}
-
-static int wait_restored(struct ord_session *s, struct ord_cut cut)
-{
-	uint64_t start = ord_mono_ms();
-	unsigned int stuck = 0;
-
-	ord_catch_signals();
-	for (;;) {
-		if (knl_refresh(s)) {
-			ord_err("can't read %s: %s", lookup_name(s), knl_why());
-			return ORD_FAIL;
-		}
-		progress_line(s, "drain");
-		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
-			return ORD_OK;
-		/* twice, so that a passing moment (a reload) is none */
-		stuck = hopeless(s, ord_mono_ms() - start) ? stuck + 1 : 0;
-		if (stuck > 2)
-			return say_stuck(s, cut, "will not reach the secondary's disks");
-		if (ord_interrupted()) {
-			ord_err("interrupted; the cut is under way still");
-			return ORD_FAIL;
-		}
-		if (timeout_ms && ord_mono_ms() - start >= timeout_ms)
-			return say_stuck(s, cut, "did not reach the secondary's disks in time");
-		ord_sleep_ms(POLL_MS);
-	}
-}
-
-static int run_drain(const struct command *cmd)
-{
-	struct ord_sessions list;
-	struct ord_session *s;
-	struct ord_cut cut;
-	int rc;
-
-	(void)cmd;
-	s = lookup_session(&list, session);
-	if (!s)
-		return ORD_FAIL;
-	rc = make_cut(s, &cut);
-	if (!rc)
-		rc = wait_restored(s, cut);
-	progress_line(s, NULL);
+	rc = cut_make(s, &cut);
 	if (!rc)
 		printf("%s\n", fmt_cut(cut.epoch, cut.n));
 	ord_sessions_free(&list);
@@ -132,22 +28,9 @@ static int run_drain(const struct command *cmd)
 
 static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
 
-static const struct opt drain_opts[] = {
-	CTL_WAIT("timeout", &timeout_ms, "how long to wait; default: for ever"),
-	{ 0 }
-};
-
 const struct command cmd_switch = {
 	.name = "switch",
 	.what = "end the current cycle; prints the cut, EPOCH.N",
 	.operands = operands,
-	.run = run_switch,
-};
-
-const struct command cmd_drain = {
-	.name = "drain",
-	.what = "end the cycle and wait until the secondary has it on its disks",
-	.operands = operands,
-	.opts = drain_opts,
-	.run = run_drain,
+	.run = run,
 };

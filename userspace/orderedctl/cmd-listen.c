@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* listen: for the peer, and the link to the kernel. */
+#include "orderedctl/ctl.h"
+#include "orderedctl/link.h"
+
+static struct link_args given;
+
+static int run(const struct command *cmd)
+{
+	return link_make(cmd, &given, true);
+}
+
+static const struct operand operands[] = {
+	{ "SESSION", &given.session }, { "[HOST:]PORT|unix:PATH", &given.address }, { 0 }
+};
+
+static const struct opt opts[] = {
+	CTL_WAIT("timeout", &given.timeout_ms,
+		 "how long to wait for a connection, and then for the handshake; default: for ever, and 30s"),
+	LINK_KEEP(&given.keep),
+	LINK_TIMEOUT(&given.link_timeout_ms),
+	{ 0 }
+};
+
+const struct command cmd_listen = {
+	.name = "listen",
+	.what = "wait for the peer to connect and give the link to the kernel",
+	.operands = operands,
+	.opts = opts,
+	.run = run,
+};
