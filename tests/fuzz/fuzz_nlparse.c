@@ -267,24 +267,24 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		switch (kind) {
 		case KIND_SESSION:
 			heard += len;
-			rc = knl_parse_session(nlh, &list);
+			rc = ord_nl_parse_session(nlh, &list);
 			must(rc == 0 || rc == -EBADMSG, "rc %d", rc);
 			if (!rc)
 				check_session(&list);
 			break;
 		case KIND_CUT:
-			rc = knl_parse_cut(nlh, &cut);
+			rc = ord_nl_parse_cut(nlh, &cut);
 			must(rc == 0 || rc == -EBADMSG, "rc %d", rc);
 			break;
 		case KIND_EVENT:
-			rc = knl_parse_event(nlh, &ev);
+			rc = ord_nl_parse_event(nlh, &ev);
 			must(rc == 0 || rc == -EBADMSG, "rc %d", rc);
 			if (!rc)
 				text_good(ev.reason, sizeof(ev.reason));
 			break;
 		default:
 			text = malloc(40);
-			rc = knl_parse_extack(nlh, text, 40);
+			rc = ord_nl_parse_extack(nlh, text, 40);
 			must(rc == 0 || rc == 1, "rc %d", rc);
 			if (rc)
 				text_good(text, 40);
@@ -293,11 +293,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		free(nlh);
 	}
 	if (printing & 1)
-		show(print_pretty, &list);
+		show(ctl_print_pretty, &list);
 	if (printing & 2)
-		show(print_json, &list);
+		show(ctl_print_json, &list);
 	if (printing & 4)
-		show(print_dump, &list);
+		show(ctl_print_dump, &list);
 	free_list(&list);
 	return 0;
 }

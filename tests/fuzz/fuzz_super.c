@@ -18,8 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "orderedctl/ctl.h"
 #include "lib/metafile.h"
+#include "orderedctl/ctl.h"
 #include "format/ondisk.h"
 
 #define SB_USED		344
@@ -261,14 +261,14 @@ void __wrap_ord_err(const char *fmt, ...)
 {
 }
 
-int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
+int ctl_usage_error(const struct ctl_command *cmd, const char *fmt, ...)
 {
-	return ORD_USAGE;
+	return CTL_USAGE;
 }
 
 static void dump(u16 how, u64 dev_blocks, int use, int state)
 {
-	static struct metafile m;
+	static struct ord_metafile m;
 	char *why;
 	static const u64 sb_at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 	static const u64 st_at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
@@ -276,7 +276,7 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 	static int fd = -1;
 	char *argv[] = { path, NULL, NULL }, *text = NULL;
 	int argc = 1, rc, i;
-	const struct opt *o;
+	const struct ctl_opt *o;
 	FILE *terminal = stdout;
 	size_t len = 0;
 
@@ -293,10 +293,10 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 		     pwrite(fd, st_raw[i], DMO_BLOCK, (off_t)(st_at[i] * DMO_BLOCK)) > 0, "write");
 	must(!ftruncate(fd, (off_t)(dev_blocks * DMO_BLOCK)), "truncate");
 	why = why_new();
-	must(!metafile_open(&m, path, O_RDONLY, why), "%s", why);
+	must(!ord_metafile_open(&m, path, O_RDONLY, why), "%s", why);
 	must(use < 0 ? m.chosen < 0 : m.chosen == use, "copy %d, wanted %d", m.chosen, use);
 	must(state < 0 ? m.st_chosen < 0 : m.st_chosen == state, "slot %d, wanted %d", m.st_chosen, state);
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	free(why);
 	if (how & HOW_JOURNAL)
 		argv[argc++] = "--journal";
@@ -304,13 +304,13 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 		argv[argc++] = "--json";
 	stdout = open_memstream(&text, &len);
 	must(stdout, "no memory stream");
-	for (o = cmd_dump.opts; o->name; o++)	/* of the run before */
+	for (o = ctl_cmd_dump.opts; o->name; o++)	/* of the run before */
 		*(bool *)o->to = false;
-	must(!opt_parse(&cmd_dump, argc, argv), "the arguments are refused");
-	rc = cmd_dump.run(&cmd_dump);
+	must(!ctl_opt_parse(&ctl_cmd_dump, argc, argv), "the arguments are refused");
+	rc = ctl_cmd_dump.run(&ctl_cmd_dump);
 	fclose(stdout);
 	stdout = terminal;
-	must(rc == (use >= 0 && state >= 0 ? ORD_OK : ORD_FAIL), "exit status %d", rc);
+	must(rc == (use >= 0 && state >= 0 ? CTL_OK : CTL_FAIL), "exit status %d", rc);
 	must(len, "nothing was said");
 	while (len--)
 		must(text[len] == '\n' || (text[len] >= 0x20 && text[len] < 0x7f), "byte 0x%02x",

@@ -23,10 +23,10 @@
 #include "lib/metafile.h"
 #include "lib/model.h"
 #include "lib/nl.h"
-#include "orderedctl/print.h"
 #include "lib/sock.h"
 #include "lib/util.h"
 #include "lib/verdict.h"
+#include "orderedctl/print.h"
 
 static int failed;
 
@@ -101,20 +101,20 @@ static void test_numbers(void)
 	CHECK("rate-units", rate_is("5M", 5 << 20) && rate_is("5M/s", 5 << 20) &&
 	      rate_is("5MB/s", 5000000) && rate_is("100Mbit", 12500000) &&
 	      rate_is("100mbit/s", 12500000) && ord_rate("/s", &v) && ord_rate("5M/h", &v));
-	CHECK("time-exact-text", !strcmp(fmt_ms_exact(600000), "10m") &&
-	      !strcmp(fmt_ms_exact(1500), "1500ms") && !strcmp(fmt_ms_exact(86400000), "1d") &&
-	      !strcmp(fmt_ms_exact(0), "0ms"));
-	CHECK("size-exact-text", !strcmp(fmt_size_exact(10ULL << 30), "10G") &&
-	      !strcmp(fmt_size_exact(1049088), "2049s") && !strcmp(fmt_size_exact(513), "513"));
+	CHECK("time-exact-text", !strcmp(ord_fmt_ms_exact(600000), "10m") &&
+	      !strcmp(ord_fmt_ms_exact(1500), "1500ms") && !strcmp(ord_fmt_ms_exact(86400000), "1d") &&
+	      !strcmp(ord_fmt_ms_exact(0), "0ms"));
+	CHECK("size-exact-text", !strcmp(ord_fmt_size_exact(10ULL << 30), "10G") &&
+	      !strcmp(ord_fmt_size_exact(1049088), "2049s") && !strcmp(ord_fmt_size_exact(513), "513"));
 	CHECK("uuid-both-ways", !ord_uuid_parse("8F3c0000-1111-2222-3333-0123456789aB", u) &&
-	      !strcmp(fmt_uuid(u), "8f3c0000-1111-2222-3333-0123456789ab"));
+	      !strcmp(ord_fmt_uuid(u), "8f3c0000-1111-2222-3333-0123456789ab"));
 	CHECK("uuid-refused", ord_uuid_parse("8f3c0000-1111-2222-3333-0123456789a", u) &&
 	      ord_uuid_parse("8f3c0000-1111-2222-3333-0123456789abc", u) &&
 	      ord_uuid_parse("8f3c00001111222233330123456789ab", u) && ord_uuid_parse("", u));
-	CHECK("units", !strcmp(fmt_bytes(1023), "1023 bytes") &&
-	      !strcmp(fmt_bytes(1536), "1.50 KiB") && !strcmp(fmt_ms(999), "999 ms") &&
-	      !strcmp(fmt_ms(61000), "1 min 1 s") && !strcmp(fmt_ms(7260000), "2 h 1 min"));
-	CHECK("time", !strcmp(fmt_time(1700000000123456789ULL), "2023-11-14T22:13:20.123Z"));
+	CHECK("units", !strcmp(ord_fmt_bytes(1023), "1023 bytes") &&
+	      !strcmp(ord_fmt_bytes(1536), "1.50 KiB") && !strcmp(ord_fmt_ms(999), "999 ms") &&
+	      !strcmp(ord_fmt_ms(61000), "1 min 1 s") && !strcmp(ord_fmt_ms(7260000), "2 h 1 min"));
+	CHECK("time", !strcmp(ord_fmt_time(1700000000123456789ULL), "2023-11-14T22:13:20.123Z"));
 	CHECK("unknown-names", !strcmp(ord_block_name(99), "unknown-99") &&
 	      !strcmp(ord_role_name(0), "unknown-0") && *ord_block_remedy(99));
 }
@@ -123,30 +123,30 @@ static void test_numbers(void)
 
 static bool addr(const char *text, bool any, const char *host, const char *port)
 {
-	char why[SOCK_WHY_LEN];
-	struct endpoint ep;
+	char why[ORD_SOCK_WHY_LEN];
+	struct ord_endpoint ep;
 
-	return !sock_parse(&ep, text, any, why) && !strcmp(ep.host, host) &&
+	return !ord_sock_parse(&ep, text, any, why) && !strcmp(ep.host, host) &&
 	       !strcmp(ep.port, port);
 }
 
 static bool addr_bad(const char *text, bool any)
 {
-	char why[SOCK_WHY_LEN] = "";
-	struct endpoint ep;
+	char why[ORD_SOCK_WHY_LEN] = "";
+	struct ord_endpoint ep;
 
-	return sock_parse(&ep, text, any, why) && *why;
+	return ord_sock_parse(&ep, text, any, why) && *why;
 }
 
 static void test_addresses(void)
 {
-	char why[SOCK_WHY_LEN];
-	struct endpoint ep;
+	char why[ORD_SOCK_WHY_LEN];
+	struct ord_endpoint ep;
 
 	CHECK("address-host-port", addr("host.example:7788", false, "host.example", "7788"));
 	CHECK("address-ipv6", addr("[fe80::1]:7788", false, "fe80::1", "7788"));
 	CHECK("address-port-only", addr("7788", true, "", "7788") && addr(":1", true, "", "1"));
-	CHECK("address-unix", !sock_parse(&ep, "unix:/run/x", false, why) && ep.is_unix &&
+	CHECK("address-unix", !ord_sock_parse(&ep, "unix:/run/x", false, why) && ep.is_unix &&
 	      !strcmp(ep.path, "/run/x"));
 	CHECK("address-refused", addr_bad("7788", false) && addr_bad("h:0", false) &&
 	      addr_bad("h:65536", false) && addr_bad("h:", false) && addr_bad("h:-1", false) &&
@@ -172,62 +172,62 @@ static unsigned int open_fds(void)
 }
 
 /* Many that say nothing, one that speaks something else, and the peer, who is neither first nor last. */
-static void crowd(const struct endpoint *ep, int l)
+static void crowd(const struct ord_endpoint *ep, int l)
 {
-	char why[SOCK_WHY_LEN] = "", word[8];
+	char why[ORD_SOCK_WHY_LEN] = "", word[8];
 	int fd[40], i, a;
 	unsigned int before;
 
 	for (i = 0; i < 40; i++) {
-		fd[i] = sock_connect(ep, ord_mono_ms() + 2000, why);
+		fd[i] = ord_sock_connect(ep, ord_mono_ms() + 2000, why);
 		if (i == 5)
 			speak(fd[i], "GET / HTTP/1.0");
 		if (i == 10)	/* more than are kept come behind it */
 			speak(fd[i], "DMOW+");
 	}
 	before = open_fds();
-	a = sock_accept(l, ord_mono_ms() + 2000, why);
+	a = ord_sock_accept(l, ord_mono_ms() + 2000, why);
 	CHECK("crowd-peer-gets-in", a >= 0 && read(a, word, 5) == 5 && !memcmp(word, "DMOW+", 5));
 	CHECK("crowd-is-bounded", open_fds() <= before + 17);
 	close(a);
 	for (i = 0; i < 40; i++)
 		close(fd[i]);
-	CHECK("crowd-gone", sock_accept(l, ord_mono_ms() + 100, why) == -ETIMEDOUT &&
+	CHECK("crowd-gone", ord_sock_accept(l, ord_mono_ms() + 100, why) == -ETIMEDOUT &&
 	      open_fds() <= before - 40 + 17);
 }
 
 static void test_sockets(const char *dir)
 {
-	char why[SOCK_WHY_LEN] = "", text[256];
-	struct endpoint ep;
+	char why[ORD_SOCK_WHY_LEN] = "", text[256];
+	struct ord_endpoint ep;
 	int l, c, a;
 
 	snprintf(text, sizeof(text), "unix:%s/sock", dir);
-	CHECK("unix-parse", !sock_parse(&ep, text, true, why));
-	l = sock_listen(&ep, why);
-	c = sock_connect(&ep, ord_mono_ms() + 2000, why);
-	CHECK("unix-silent", l >= 0 && c >= 0 && sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT &&
+	CHECK("unix-parse", !ord_sock_parse(&ep, text, true, why));
+	l = ord_sock_listen(&ep, why);
+	c = ord_sock_connect(&ep, ord_mono_ms() + 2000, why);
+	CHECK("unix-silent", l >= 0 && c >= 0 && ord_sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT &&
 	      strstr(why, "said nothing"));
 	speak(c, "DMOW");
-	a = l >= 0 ? sock_accept(l, ord_mono_ms() + 2000, why) : -1;
+	a = l >= 0 ? ord_sock_accept(l, ord_mono_ms() + 2000, why) : -1;
 	CHECK("unix-connects", l >= 0 && c >= 0 && a >= 0);
 	CHECK("unix-keeps-what-was-said", read(a, text, 4) == 4 && !memcmp(text, "DMOW", 4));
 	close(c);
 	close(a);
-	CHECK("unix-busy-refused", sock_listen(&ep, why) < 0 && strstr(why, "in use"));
+	CHECK("unix-busy-refused", ord_sock_listen(&ep, why) < 0 && strstr(why, "in use"));
 	close(l);
-	l = sock_listen(&ep, why);
+	l = ord_sock_listen(&ep, why);
 	CHECK("unix-stale-replaced", l >= 0);
-	CHECK("accept-times-out", sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT);
+	CHECK("accept-times-out", ord_sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT);
 	close(l);
 	unlink(ep.path);
-	CHECK("connect-refused-says-why", sock_connect(&ep, ord_mono_ms() + 500, why) < 0 &&
+	CHECK("connect-refused-says-why", ord_sock_connect(&ep, ord_mono_ms() + 500, why) < 0 &&
 	      strstr(why, ep.text));
-	sock_parse(&ep, "127.0.0.1:47788", true, why);
-	l = sock_listen(&ep, why);
-	c = sock_connect(&ep, ord_mono_ms() + 2000, why);
+	ord_sock_parse(&ep, "127.0.0.1:47788", true, why);
+	l = ord_sock_listen(&ep, why);
+	c = ord_sock_connect(&ep, ord_mono_ms() + 2000, why);
 	speak(c, "DMOW");
-	a = l >= 0 ? sock_accept(l, ord_mono_ms() + 2000, why) : -1;
+	a = l >= 0 ? ord_sock_accept(l, ord_mono_ms() + 2000, why) : -1;
 	CHECK("tcp-connects", l >= 0 && c >= 0 && a >= 0);
 	close(c);
 	close(a);
@@ -298,8 +298,8 @@ static void add(struct ord_sessions *list, uint32_t minor, uint32_t role, const 
 	struct nl_msg *msg = message(minor);
 
 	put_session(msg, role, label);
-	if (knl_parse_session(nlmsg_hdr(msg), list))
-		result("parse-session", false, knl_why());
+	if (ord_nl_parse_session(nlmsg_hdr(msg), list))
+		result("parse-session", false, ord_nl_why());
 	nlmsg_free(msg);
 }
 
@@ -331,16 +331,16 @@ static void test_sessions(void)
 	nest = nla_nest_start(msg, DMO_A_VOLUMES);
 	put_volume(msg, 2);
 	nla_nest_end(msg, nest);
-	CHECK("session-in-parts", !knl_parse_session(nlmsg_hdr(msg), &list) && list.nr == 2 &&
+	CHECK("session-in-parts", !ord_nl_parse_session(nlmsg_hdr(msg), &list) && list.nr == 2 &&
 	      list.v[1].nr_volumes == 2 && list.v[1].volumes[1].id == 2);
 	nlmsg_free(msg);
 	msg = nlmsg_alloc();
 	genlmsg_put(msg, 0, 0, 30, 0, 0, DM_ORDERED_CMD_SESSION_GET, 1);
-	CHECK("session-without-device-refused", knl_parse_session(nlmsg_hdr(msg), &list) < 0);
+	CHECK("session-without-device-refused", ord_nl_parse_session(nlmsg_hdr(msg), &list) < 0);
 	nlmsg_free(msg);
 	msg = message(3);
 	nla_put_u32(msg, DMO_A_UUID, 1);
-	CHECK("session-short-uuid-refused", knl_parse_session(nlmsg_hdr(msg), &list) < 0);
+	CHECK("session-short-uuid-refused", ord_nl_parse_session(nlmsg_hdr(msg), &list) < 0);
 	nlmsg_free(msg);
 	ord_sessions_free(&list);
 }
@@ -353,7 +353,7 @@ static int some_event(struct ord_event *ev)
 
 	nla_put_u32(msg, DMO_A_EVENT, DMO_EVENT_COMMIT);
 	nla_put(msg, DMO_A_CUT, sizeof(cut), &cut);
-	rc = knl_parse_event(nlmsg_hdr(msg), ev);
+	rc = ord_nl_parse_event(nlmsg_hdr(msg), ev);
 	nlmsg_free(msg);
 	return rc;
 }
@@ -363,7 +363,7 @@ static void test_events(void)
 	struct nl_msg *msg = message(1);
 	struct ord_event ev;
 
-	CHECK("event-without-kind-refused", knl_parse_event(nlmsg_hdr(msg), &ev) < 0);
+	CHECK("event-without-kind-refused", ord_nl_parse_event(nlmsg_hdr(msg), &ev) < 0);
 	nlmsg_free(msg);
 	CHECK("event-fields", !some_event(&ev) && ev.event == DMO_EVENT_COMMIT &&
 	      ev.cut.n == 9 && ORD_HAS(&ev, DMO_A_CUT) && !ORD_HAS(&ev, DMO_A_SEQ));
@@ -373,12 +373,12 @@ static void test_events(void)
 
 #define HAS(a)	(1ULL << (a))
 
-static bool says(const struct ord_session *s, uint64_t max_lag_ms, enum verdict_level level,
+static bool says(const struct ord_session *s, uint64_t max_lag_ms, enum ord_verdict_level level,
 		 const char *line, const char *why)
 {
-	struct verdict v;
+	struct ord_verdict v;
 
-	verdict_of(s, max_lag_ms, &v);
+	ord_verdict_of(s, max_lag_ms, &v);
 	if (v.level == level && strstr(v.line, line) && strstr(v.why, why))
 		return true;
 	printf("note %d \"%s\" \"%s\"\n", v.level, v.line, v.why);
@@ -396,26 +396,26 @@ static void test_primary_verdicts(void)
 	};
 	struct ord_session t;
 
-	CHECK("verdict-good", says(&s, 0, V_OK,
-	      "db  primary -> 10.0.0.2:7788  replicating  RPO 1.20 s  OK", "") && !verdict_fits(&s));
-	CHECK("verdict-lag", says(&s, 2000, V_OK, "OK", "") &&
-	      says(&s, 1000, V_CRITICAL, "CRITICAL", "RPO is 1.20 s, at most 1.00 s"));
+	CHECK("verdict-good", says(&s, 0, ORD_V_OK,
+	      "db  primary -> 10.0.0.2:7788  replicating  RPO 1.20 s  OK", "") && !ord_verdict_fits(&s));
+	CHECK("verdict-lag", says(&s, 2000, ORD_V_OK, "OK", "") &&
+	      says(&s, 1000, ORD_V_CRITICAL, "CRITICAL", "RPO is 1.20 s, at most 1.00 s"));
 	t = s;
 	t.peer_condition = DMO_COND_RESTORE_ERROR;
 	t.peer_condition_ms = 5000;
-	CHECK("verdict-peer-fails", says(&t, 0, V_CRITICAL, "CRITICAL", "nothing is restored, for 5.00 s"));
+	CHECK("verdict-peer-fails", says(&t, 0, ORD_V_CRITICAL, "CRITICAL", "nothing is restored, for 5.00 s"));
 	t.peer_condition = DMO_COND_JOURNAL;
-	CHECK("verdict-peer-full", says(&t, 0, V_WARNING, "WARNING", "nearly full"));
+	CHECK("verdict-peer-full", says(&t, 0, ORD_V_WARNING, "WARNING", "nearly full"));
 	t = s;
 	t.active.bytes = 8 << 20;
-	CHECK("verdict-80-percent", says(&t, 0, V_WARNING, "WARNING", "10.0 MiB fit its journal, 8.00 MiB"));
+	CHECK("verdict-80-percent", says(&t, 0, ORD_V_WARNING, "WARNING", "10.0 MiB fit its journal, 8.00 MiB"));
 	t.active.bytes = 12 << 20;
 	t.link_state = DMO_LINK_NONE;
 	t.state = DMO_STATE_DISCONNECTED;
-	CHECK("verdict-no-link", says(&t, 0, V_CRITICAL, "disconnected", "no link") &&
-	      strstr(verdict_fits(&t), "12.0 MiB collected: the next link makes it INCONSISTENT"));
+	CHECK("verdict-no-link", says(&t, 0, ORD_V_CRITICAL, "disconnected", "no link") &&
+	      strstr(ord_verdict_fits(&t), "12.0 MiB collected: the next link makes it INCONSISTENT"));
 	t.has &= ~HAS(DMO_A_CHUNK_MAX);
-	CHECK("verdict-fits-unknown", strstr(verdict_fits(&t), "not known before the first link"));
+	CHECK("verdict-fits-unknown", strstr(ord_verdict_fits(&t), "not known before the first link"));
 	t = s;
 	t.has &= ~HAS(DMO_A_LAG_MS);
 	t.flags = DMO_F_NO_COPY;
@@ -423,23 +423,23 @@ static void test_primary_verdicts(void)
 	t.copy_total = 100 << 20;
 	t.copy_left = 75 << 20;
 	t.copy_ms = 5000;
-	CHECK("verdict-copy", says(&t, 0, V_WARNING, "RPO all of it: no copy yet",
-	      "copy 25 %, 5.00 MiB/s, 15.00 s left") && says(&t, 1000, V_CRITICAL, "", "all of it"));
+	CHECK("verdict-copy", says(&t, 0, ORD_V_WARNING, "RPO all of it: no copy yet",
+	      "copy 25 %, 5.00 MiB/s, 15.00 s left") && says(&t, 1000, ORD_V_CRITICAL, "", "all of it"));
 	t.copy_left = t.copy_total + 1;
-	CHECK("progress-nonsense", !progress_text(&t));
+	CHECK("progress-nonsense", !ord_progress_text(&t));
 	t.state = DMO_STATE_BUSY;
 	t.role = DMO_ROLE_SECONDARY;
 	t.restore_left = 10 << 20;
 	t.restore_total = 40 << 20;
 	t.restore_ms = 3000;
-	CHECK("progress-promotion", says(&t, 0, V_WARNING, "busy", "restore 75 %, 10.0 MiB/s, 1.00 s left"));
+	CHECK("progress-promotion", says(&t, 0, ORD_V_WARNING, "busy", "restore 75 %, 10.0 MiB/s, 1.00 s left"));
 	t.state = DMO_STATE_REPLICATING;
 	t.restore_ms = 300;
-	CHECK("progress-short", !progress_text(&t));
+	CHECK("progress-short", !ord_progress_text(&t));
 	t.role = DMO_ROLE_PRIMARY;
 	t.restore_ms = 0;
 	t.state = DMO_STATE_BUSY;
-	CHECK("verdict-busy", says(&t, 0, V_WARNING, "busy  not known", ""));
+	CHECK("verdict-busy", says(&t, 0, ORD_V_WARNING, "busy  not known", ""));
 }
 
 static void test_secondary_verdicts(void)
@@ -450,13 +450,13 @@ static void test_secondary_verdicts(void)
 		.cut_time_ns = ord_wall_ns() - 90000000000ULL,
 	};
 
-	CHECK("verdict-promotable", says(&s, 0, V_CRITICAL, "loses what was written in the last 1 min 30 s"
+	CHECK("verdict-promotable", says(&s, 0, ORD_V_CRITICAL, "loses what was written in the last 1 min 30 s"
 	      " (orderedctl promote db)", "no link"));
 	s.flags = DMO_F_INCONSISTENT;
-	CHECK("verdict-not-promotable", says(&s, 0, V_CRITICAL, "NOT promotable", "no point in time"));
+	CHECK("verdict-not-promotable", says(&s, 0, ORD_V_CRITICAL, "NOT promotable", "no point in time"));
 	s.link_state = DMO_LINK_UP;
 	s.state = DMO_STATE_COPYING;
-	CHECK("verdict-being-copied", says(&s, 0, V_WARNING, "NOT promotable", "a copy has not ended"));
+	CHECK("verdict-being-copied", says(&s, 0, ORD_V_WARNING, "NOT promotable", "a copy has not ended"));
 }
 
 /* An NLMSG_ERROR as the kernel makes it, capped or with the whole request. */
@@ -482,7 +482,7 @@ static bool extack(bool capped, const char *want)
 	a->nla_len = (unsigned short)(NLA_HDRLEN + text_len);
 	memcpy((char *)a + NLA_HDRLEN, want, text_len);
 	m.h.nlmsg_len = (unsigned int)(len + NLA_ALIGN(a->nla_len));
-	return knl_parse_extack(&m.h, text, sizeof(text)) && !strcmp(text, want);
+	return ord_nl_parse_extack(&m.h, text, sizeof(text)) && !strcmp(text, want);
 }
 
 static void test_extack(void)
@@ -493,9 +493,9 @@ static void test_extack(void)
 
 	CHECK("extack-capped", extack(true, "cycle_ms is 0"));
 	CHECK("extack-whole-request", extack(false, "no such session"));
-	CHECK("extack-too-short", !knl_parse_extack(&h, text, sizeof(text)));
+	CHECK("extack-too-short", !ord_nl_parse_extack(&h, text, sizeof(text)));
 	h.nlmsg_flags = 0;
-	CHECK("extack-absent", !knl_parse_extack(&h, text, sizeof(text)));
+	CHECK("extack-absent", !ord_nl_parse_extack(&h, text, sizeof(text)));
 }
 
 /* -- images ---------------------------------------------------------------- */
@@ -553,12 +553,12 @@ static int edit_image(const char *path, bool newer)
 {
 	static u8 buf[DMO_SB_BYTES];
 	char why[DMO_REASON_LEN];
-	static struct metafile m;
+	static struct ord_metafile m;
 	struct dmo_jpos at;
 	struct dmo_super *sb;
 	struct dmo_rec rec = { .type = DMO_REC_COMMIT, .tag.n = 7 };
 
-	if (metafile_open(&m, path, O_RDWR, why) || m.chosen < 0 || m.st_chosen < 0)
+	if (ord_metafile_open(&m, path, O_RDWR, why) || m.chosen < 0 || m.st_chosen < 0)
 		return 1;
 	sb = &m.sb[m.chosen];
 	if (newer) {
@@ -575,7 +575,7 @@ static int edit_image(const char *path, bool newer)
 	put_rec(m.fd, sb, &at, &rec, buf);
 	put_chunk(m.fd, sb, &at, 8, false);
 	put_chunk(m.fd, sb, &at, 9, true);
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	return 0;
 }
 
@@ -592,11 +592,11 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "print")) {
 		two_sessions(&list);
 		if (!strcmp(argv[2], "json"))
-			print_json(&list);
+			ctl_print_json(&list);
 		else if (!strcmp(argv[2], "dump"))
-			print_dump(&list);
+			ctl_print_dump(&list);
 		else
-			print_pretty(&list);
+			ctl_print_pretty(&list);
 		ord_sessions_free(&list);
 		return 0;
 	}
@@ -604,15 +604,15 @@ int main(int argc, char **argv)
 		bool json = !strcmp(argv[2], "json");
 
 		some_event(&ev);
-		print_event(1700000000123456789ULL, &ev, json);
-		print_event(1700000000123456789ULL, NULL, json);
+		ctl_print_event(1700000000123456789ULL, &ev, json);
+		ctl_print_event(1700000000123456789ULL, NULL, json);
 		return 0;
 	}
 	if (argc == 3 && !strcmp(argv[1], "pick")) {
 		two_sessions(&list);
-		s = lookup_pick(&list, argv[2]);
+		s = ord_lookup_pick(&list, argv[2]);
 		if (s)
-			printf("%s\n", fmt_dev(s->meta_major, s->meta_minor));
+			printf("%s\n", ord_fmt_dev(s->meta_major, s->meta_minor));
 		ord_sessions_free(&list);
 		return !s;
 	}

@@ -21,7 +21,7 @@
 #define MAX_DEPTH	16	/* of a stack of devices; against loops */
 #define SIG_BYTES	(72 * 1024)
 
-int dev_open(const char *path, int flags, bool file_ok, struct dev_info *info, char *why)
+int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info *info, char *why)
 {
 	struct stat st;
 	int fd, lbs, rc;
@@ -71,7 +71,7 @@ fail:
 	return rc;
 }
 
-int dev_stat(const char *path, uint32_t *major, uint32_t *minor, char *why)
+int ord_dev_stat(const char *path, uint32_t *major, uint32_t *minor, char *why)
 {
 	struct stat st;
 
@@ -91,7 +91,7 @@ int dev_stat(const char *path, uint32_t *major, uint32_t *minor, char *why)
 	return 0;
 }
 
-bool dev_in_use(const char *path)
+bool ord_dev_in_use(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 
@@ -199,13 +199,13 @@ static int visit(uint32_t major, uint32_t minor,
 	return rc;
 }
 
-int dev_stack_visit(uint32_t major, uint32_t minor,
+int ord_dev_stack_visit(uint32_t major, uint32_t minor,
 		    int (*fn)(uint32_t major, uint32_t minor, void *arg), void *arg)
 {
 	return visit(major, minor, fn, arg, 0);
 }
 
-int dev_flush(const char *path)
+int ord_dev_flush(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 
@@ -238,7 +238,7 @@ static int pread_all(int fd, char *buf, uint64_t len, uint64_t off)
 	return 0;
 }
 
-int dev_pread(int fd, void *buf, uint64_t len, uint64_t off)
+int ord_dev_pread(int fd, void *buf, uint64_t len, uint64_t off)
 {
 	int flags = fcntl(fd, F_GETFL), rc;
 
@@ -280,12 +280,12 @@ static bool never_written(int fd)
 
 	if (posix_memalign(&buf, 4096, 4096))
 		return false;
-	rc = dev_pread(fd, buf, 4096, 0);
+	rc = ord_dev_pread(fd, buf, 4096, 0);
 	free(buf);
 	return rc == -EILSEQ;
 }
 
-int dev_wipe(int fd)
+int ord_dev_wipe(int fd)
 {
 	blkid_probe pr = blkid_new_probe();
 	int rc = -1;
@@ -304,7 +304,7 @@ int dev_wipe(int fd)
 	return rc > 0 || (rc < 0 && never_written(fd)) ? 0 : -1;
 }
 
-const char *dev_signature(int fd)
+const char *ord_dev_signature(int fd)
 {
 	static char text[128];
 	blkid_probe pr = blkid_new_probe();

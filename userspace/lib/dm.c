@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * libdevmapper prints its errors itself unless told not to; here they are kept
- * for dm_why(). A target's constructor can only give its reason to the kernel
+ * for ord_dm_why(). A target's constructor can only give its reason to the kernel
  * log, so the log is marked before a call and read after one that failed.
  */
 #include <errno.h>
@@ -36,7 +36,7 @@ static void __printf(1, 2) why_add(const char *fmt, ...)
 	va_end(ap);
 }
 
-const char *dm_why(void)
+const char *ord_dm_why(void)
 {
 	return why;
 }
@@ -163,7 +163,7 @@ static int parse_dev(const char *text, uint32_t *major, uint32_t *minor)
 	return 0;
 }
 
-static int parse_params(struct dm_volume *v)
+static int parse_params(struct ord_dm_volume *v)
 {
 	char data[128], meta[128];
 
@@ -176,7 +176,7 @@ static int parse_params(struct dm_volume *v)
 }
 
 /* Return: 1 and *@v when @name is one "ordered" target, 0 when not, -errno */
-static int get_volume(const char *name, struct dm_volume *v)
+static int get_volume(const char *name, struct ord_dm_volume *v)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_TABLE);
 	uint64_t start, length;
@@ -212,14 +212,14 @@ out:
 	return rc;
 }
 
-void dm_volumes_free(struct dm_volumes *list)
+void ord_dm_volumes_free(struct ord_dm_volumes *list)
 {
 	free(list->v);
 	list->v = NULL;
 	list->nr = 0;
 }
 
-int dm_volumes_get(struct dm_volumes *list)
+int ord_dm_volumes_get(struct ord_dm_volumes *list)
 {
 	struct dm_names *names;
 	struct dm_task *dmt;
@@ -240,7 +240,7 @@ int dm_volumes_get(struct dm_volumes *list)
 	if (!names->dev)
 		goto out;
 	do {
-		struct dm_volume *v;
+		struct ord_dm_volume *v;
 
 		names = (struct dm_names *)((char *)names + next);
 		next = names->next;
@@ -260,11 +260,11 @@ out:
 	if (dmt)
 		dm_task_destroy(dmt);
 	if (rc)
-		dm_volumes_free(list);
+		ord_dm_volumes_free(list);
 	return rc;
 }
 
-int dm_exists(const char *name)
+int ord_dm_exists(const char *name)
 {
 	struct dm_task *dmt;
 	struct dm_info info;
@@ -284,7 +284,7 @@ int dm_exists(const char *name)
 	return rc;
 }
 
-int dm_open_count(const char *name)
+int ord_dm_open_count(const char *name)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_INFO);
 	struct dm_info info;
@@ -300,7 +300,7 @@ int dm_open_count(const char *name)
 	return rc;
 }
 
-int dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe)
+int ord_dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe)
 {
 	uint16_t flags = probe ? 0 : DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
 				     DM_UDEV_DISABLE_DISK_RULES_FLAG |
@@ -326,7 +326,7 @@ fail:
 	return rc;
 }
 
-int dm_volume_remove(const char *name)
+int ord_dm_volume_remove(const char *name)
 {
 	int rc = dm_init();
 
@@ -339,7 +339,7 @@ int dm_volume_remove(const char *name)
 	return rc;
 }
 
-int dm_volume_reload(const struct dm_volume *v)
+int ord_dm_volume_reload(const struct ord_dm_volume *v)
 {
 	char path[ORD_NAME_LEN + 32];
 	int rc = dm_init();
@@ -360,7 +360,7 @@ int dm_volume_reload(const struct dm_volume *v)
 		return rc;
 	}
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), v->name);
-	rc = dev_flush(path);
+	rc = ord_dev_flush(path);
 	if (rc)
 		why_add("can't drop the page cache of %s: %s", path, strerror(-rc));
 	return rc;

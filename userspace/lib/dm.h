@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Device-mapper devices with one "ordered" target. Functions return 0 or a
- * negative errno; dm_why() then tells why: libdevmapper's message, and what
+ * negative errno; ord_dm_why() then tells why: libdevmapper's message, and what
  * the kernel said in its log while the call ran, where it may be read.
  */
 #ifndef ORD_DM_H
@@ -12,7 +12,7 @@
 
 #include "lib/model.h"
 
-struct dm_volume {
+struct ord_dm_volume {
 	char name[ORD_NAME_LEN];
 	uint32_t major, minor;
 	int open_count;
@@ -24,30 +24,30 @@ struct dm_volume {
 	uint32_t id;
 };
 
-struct dm_volumes {
-	struct dm_volume *v;
+struct ord_dm_volumes {
+	struct ord_dm_volume *v;
 	unsigned int nr;
 };
 
-const char *dm_why(void);
+const char *ord_dm_why(void);
 
-/* All devices whose table is one "ordered" target; free with dm_volumes_free(). */
-int dm_volumes_get(struct dm_volumes *list);
-void dm_volumes_free(struct dm_volumes *list);
+/* All devices whose table is one "ordered" target; free with ord_dm_volumes_free(). */
+int ord_dm_volumes_get(struct ord_dm_volumes *list);
+void ord_dm_volumes_free(struct ord_dm_volumes *list);
 
 /* Is there a device of this name, whatever its table? 1, 0 or -errno */
-int dm_exists(const char *name);
+int ord_dm_exists(const char *name);
 
 /* How often a device is open; -errno: it can't be told, or there is none. */
-int dm_open_count(const char *name);
+int ord_dm_open_count(const char *name);
 
 /*
- * dm_volume_create - create, load and resume; nothing stays when a step fails
+ * ord_dm_volume_create - create, load and resume; nothing stays when a step fails
  * @probe: let udev look for file systems on it
  */
-int dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe);
-int dm_volume_remove(const char *name);
+int ord_dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe);
+int ord_dm_volume_remove(const char *name);
 /* Loads the same line again, suspends, resumes, drops the page cache. */
-int dm_volume_reload(const struct dm_volume *v);
+int ord_dm_volume_reload(const struct ord_dm_volume *v);
 
 #endif /* ORD_DM_H */

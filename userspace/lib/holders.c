@@ -130,13 +130,13 @@ static void name_holders(uint32_t major, uint32_t minor, char *buf, size_t size)
 	add_holders(major, minor, buf, size);
 }
 
-int holders_wait(const struct dm_volume *v, uint64_t wait_ms)
+int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms)
 {
 	uint64_t deadline = ord_mono_ms() + wait_ms;
 	char who[512];
 	int n;
 
-	while ((n = dm_open_count(v->name)) > 0 && ord_mono_ms() < deadline)
+	while ((n = ord_dm_open_count(v->name)) > 0 && ord_mono_ms() < deadline)
 		ord_sleep_ms(POLL_MS);
 	if (n <= 0)
 		return 0;
@@ -145,7 +145,7 @@ int holders_wait(const struct dm_volume *v, uint64_t wait_ms)
 	return -1;
 }
 
-int session_lock(uint32_t meta_major, uint32_t meta_minor)
+int ord_session_lock(uint32_t meta_major, uint32_t meta_minor)
 {
 	char path[80];
 	int fd;

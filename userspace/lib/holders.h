@@ -8,18 +8,18 @@
 
 #include "lib/dm.h"
 
-#define HOLDERS_WAIT_MS	5000	/* for a device that somebody has open for a moment */
+#define ORD_HOLDERS_WAIT_MS	5000	/* for a device that somebody has open for a moment */
 
 /*
- * holders_wait - wait until a volume's device is closed, for so long
+ * ord_holders_wait - wait until a volume's device is closed, for so long
  * Return: 0, or -1, and it was said who has it open.
  */
-int holders_wait(const struct dm_volume *v, uint64_t wait_ms);
+int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms);
 
 /*
- * session_lock - wait for the other orderedctl create or remove of this metadata device
+ * ord_session_lock - wait for the other orderedctl create or remove of this metadata device
  * Return: a file descriptor to close, or -1: no lock can be had, which is no error.
  */
-int session_lock(uint32_t meta_major, uint32_t meta_minor);
+int ord_session_lock(uint32_t meta_major, uint32_t meta_minor);
 
 #endif /* ORD_HOLDERS_H */

@@ -16,14 +16,14 @@ struct name {
 	uint8_t uuid[DMO_UUID_LEN];
 };
 
-const char *lookup_name(const struct ord_session *s)
+const char *ord_session_name(const struct ord_session *s)
 {
 	static char buf[4][256];
 	static unsigned int next;
 	char *p = buf[next++ % 4];
 
-	snprintf(p, sizeof(buf[0]), "%s (%s on %s)", *s->label ? s->label : fmt_uuid(s->uuid),
-		 ord_role_name(s->role), fmt_meta(s->meta_name, s->meta_major, s->meta_minor));
+	snprintf(p, sizeof(buf[0]), "%s (%s on %s)", *s->label ? s->label : ord_fmt_uuid(s->uuid),
+		 ord_role_name(s->role), ord_fmt_meta(s->meta_name, s->meta_major, s->meta_minor));
 	return p;
 }
 
@@ -32,20 +32,20 @@ static void explain_device(const char *path)
 {
 	char why[DMO_REASON_LEN];
 	const struct dmo_super *sb;
-	struct metafile m;
+	struct ord_metafile m;
 
-	if (metafile_open(&m, path, O_RDONLY, why)) {
+	if (ord_metafile_open(&m, path, O_RDONLY, why)) {
 		ord_err("no active session has its metadata on %s: %s", path, why);
 		return;
 	}
-	sb = metafile_super(&m, why);
+	sb = ord_metafile_super(&m, why);
 	if (sb)
 		ord_err("the session on %s (%s%s%s, %s) is not active; activate its volumes with \"orderedctl create\"",
-			path, fmt_uuid(sb->uuid), *sb->label ? ", " : "", sb->label,
+			path, ord_fmt_uuid(sb->uuid), *sb->label ? ", " : "", sb->label,
 			dmo_role_name(sb->role));
 	else
 		ord_err("no active session has its metadata on %s: %s", path, why);
-	metafile_close(&m);
+	ord_metafile_close(&m);
 }
 
 /* Is it what a volume is called? Then its session. */
@@ -71,7 +71,7 @@ static void explain_none(const struct ord_sessions *list, const struct name *n)
 	const struct ord_session *s = session_of_volume(list, n);
 
 	if (s)
-		ord_err("\"%s\" is a volume; its session is %s: name that", n->text, lookup_name(s));
+		ord_err("\"%s\" is a volume; its session is %s: name that", n->text, ord_session_name(s));
 	else if (n->kind == BY_DEVICE && strchr(n->text, '/'))
 		explain_device(n->text);
 	else
@@ -102,8 +102,8 @@ static void print_candidates(const struct ord_sessions *list, const struct name 
 
 		if (fits(s, n))
 			fprintf(stderr, "  %-9s  %s  %s%s%s\n", ord_role_name(s->role),
-				fmt_meta(s->meta_name, s->meta_major, s->meta_minor),
-				fmt_uuid(s->uuid), *s->label ? "  " : "", s->label);
+				ord_fmt_meta(s->meta_name, s->meta_major, s->meta_minor),
+				ord_fmt_uuid(s->uuid), *s->label ? "  " : "", s->label);
 	}
 }
 
@@ -116,7 +116,7 @@ static int parse(const char *text, struct name *n)
 	n->text = text;
 	n->kind = BY_LABEL;
 	if (strchr(text, '/')) {
-		if (dev_stat(text, &n->major, &n->minor, why)) {
+		if (ord_dev_stat(text, &n->major, &n->minor, why)) {
 			ord_err("%s", why);
 			return -1;
 		}
@@ -149,14 +149,14 @@ static struct ord_session *pick(const struct ord_sessions *list, const struct na
 	return NULL;
 }
 
-struct ord_session *lookup_pick(const struct ord_sessions *list, const char *text)
+struct ord_session *ord_lookup_pick(const struct ord_sessions *list, const char *text)
 {
 	struct name n;
 
 	return parse(text, &n) ? NULL : pick(list, &n);
 }
 
-struct ord_session *lookup_session(struct ord_sessions *list, const char *text)
+struct ord_session *ord_lookup_session(struct ord_sessions *list, const char *text)
 {
 	struct ord_session *s;
 	struct name n;
@@ -166,11 +166,11 @@ struct ord_session *lookup_session(struct ord_sessions *list, const char *text)
 	if (parse(text, &n))
 		return NULL;
 	if (n.kind == BY_DEVICE)
-		rc = knl_session_at(list, n.major, n.minor);
+		rc = ord_nl_session_at(list, n.major, n.minor);
 	else
-		rc = knl_sessions(list);
+		rc = ord_nl_sessions(list);
 	if (rc && rc != -ENODEV) {
-		ord_err("can't read the sessions: %s", knl_why());
+		ord_err("can't read the sessions: %s", ord_nl_why());
 		return NULL;
 	}
 	s = pick(list, &n);

@@ -7,9 +7,9 @@
 static const u64 sb_block[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 static const u64 st_block[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
 
-static void read_super(struct metafile *m, int i, void *buf)
+static void read_super(struct ord_metafile *m, int i, void *buf)
 {
-	int rc = dev_pread(m->fd, buf, DMO_SB_BYTES, sb_block[i] * DMO_BLOCK);
+	int rc = ord_dev_pread(m->fd, buf, DMO_SB_BYTES, sb_block[i] * DMO_BLOCK);
 
 	if (rc) {
 		m->sb_rc[i] = -EIO;
@@ -21,10 +21,10 @@ static void read_super(struct metafile *m, int i, void *buf)
 	m->sb_rc[i] = dmo_super_decode(buf, &m->sb[i], m->blocks, m->sb_why[i]);
 }
 
-static void read_state(struct metafile *m, int i, void *buf)
+static void read_state(struct ord_metafile *m, int i, void *buf)
 {
 	const struct dmo_super *sb = &m->sb[m->chosen];
-	int rc = dev_pread(m->fd, buf, DMO_BLOCK, st_block[i] * DMO_BLOCK);
+	int rc = ord_dev_pread(m->fd, buf, DMO_BLOCK, st_block[i] * DMO_BLOCK);
 
 	if (rc) {
 		m->st_rc[i] = -EIO;
@@ -43,13 +43,13 @@ static int for_choice(int rc)
 	return rc == -EIO ? -EUCLEAN : rc;
 }
 
-int metafile_open(struct metafile *m, const char *path, int flags, char *why)
+int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, char *why)
 {
 	void *buf;
 	int i;
 
 	memset(m, 0, sizeof(*m));
-	m->fd = dev_open(path, flags, true, &m->dev, why);
+	m->fd = ord_dev_open(path, flags, true, &m->dev, why);
 	if (m->fd < 0)
 		return m->fd;
 	m->blocks = m->dev.bytes / DMO_BLOCK;
@@ -62,7 +62,7 @@ int metafile_open(struct metafile *m, const char *path, int flags, char *why)
 	m->chosen = dmo_super_choose(for_choice(m->sb_rc[0]), &m->sb[0],
 				     for_choice(m->sb_rc[1]), &m->sb[1]);
 	if (m->chosen == -ENODATA) {
-		const char *sig = dev_signature(m->fd);
+		const char *sig = ord_dev_signature(m->fd);
 
 		snprintf(m->holds, sizeof(m->holds), "%s", sig ?: "");
 	}
@@ -81,14 +81,14 @@ int metafile_open(struct metafile *m, const char *path, int flags, char *why)
 	return 0;
 }
 
-void metafile_close(struct metafile *m)
+void ord_metafile_close(struct ord_metafile *m)
 {
 	if (m->fd >= 0)
 		close(m->fd);
 	m->fd = -1;
 }
 
-int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, char *why)
+int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, char *why)
 {
 	static const u64 at[2] = { DMO_WIT_BLOCK0, DMO_WIT_BLOCK1 };
 	const struct dmo_super *sb = &m->sb[m->chosen];
@@ -99,7 +99,7 @@ int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, cha
 		return dmo_refuse(why, -ENODATA, "no volume was activated yet");
 	if (posix_memalign(&buf, DMO_BLOCK, DMO_WIT_BYTES))
 		return dmo_refuse(why, -ENOMEM, "out of memory");
-	rc = dev_pread(m->fd, buf, DMO_WIT_BYTES, at[i] * DMO_BLOCK);
+	rc = ord_dev_pread(m->fd, buf, DMO_WIT_BYTES, at[i] * DMO_BLOCK);
 	if (rc)
 		rc = dmo_refuse(why, -EIO, "witness: can't be read: %s", strerror(-rc));
 	else
@@ -108,7 +108,7 @@ int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, cha
 	return rc;
 }
 
-const struct dmo_super *metafile_super(const struct metafile *m, char *why)
+const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, char *why)
 {
 	int i;
 

@@ -6,8 +6,8 @@
 #include "format/ondisk.h"
 #include "lib/dev.h"
 
-struct metafile {
-	struct dev_info dev;
+struct ord_metafile {
+	struct ord_dev_info dev;
 	int fd;
 	u64 blocks;
 	int sb_rc[2];		/* as dmo_super_decode(); -EIO: unreadable */
@@ -23,25 +23,25 @@ struct metafile {
 };
 
 /*
- * metafile_open - open @path and read superblocks and state blocks
+ * ord_metafile_open - open @path and read superblocks and state blocks
  * @flags: of open(2)
  * Damage is no failure here: it is told in the struct.
  * Return: 0 or -errno with @why (DMO_REASON_LEN) when nothing could be read.
  */
-int metafile_open(struct metafile *m, const char *path, int flags, char *why);
-void metafile_close(struct metafile *m);
+int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, char *why);
+void ord_metafile_close(struct ord_metafile *m);
 
 /*
- * metafile_witness - read and decode copy @i of the witness; there is a superblock in force
+ * ord_metafile_witness - read and decode copy @i of the witness; there is a superblock in force
  * @w: its vols has DMO_MAX_VOLUMES entries
  * Return: 0, or -errno with @why; -ENODATA: there is none yet.
  */
-int metafile_witness(const struct metafile *m, int i, struct dmo_witness *w, char *why);
+int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, char *why);
 
 /*
- * metafile_super - the superblock in force
+ * ord_metafile_super - the superblock in force
  * Return: it, or NULL with @why in words for the operator.
  */
-const struct dmo_super *metafile_super(const struct metafile *m, char *why);
+const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, char *why);
 
 #endif /* ORD_METAFILE_H */

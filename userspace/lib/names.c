@@ -126,60 +126,60 @@ static const char *name_of(const char * const *names, unsigned int nr, uint32_t 
 
 const char *ord_role_name(uint32_t role)
 {
-	return name_of(roles, ARRAY_LEN(roles), role);
+	return name_of(roles, ORD_ARRAY_LEN(roles), role);
 }
 
 const char *ord_state_name(uint32_t state)
 {
-	return name_of(states, ARRAY_LEN(states), state);
+	return name_of(states, ORD_ARRAY_LEN(states), state);
 }
 
 const char *ord_link_name(uint32_t state)
 {
-	return name_of(links, ARRAY_LEN(links), state);
+	return name_of(links, ORD_ARRAY_LEN(links), state);
 }
 
 const char *ord_chunk_name(uint32_t state)
 {
-	return name_of(chunks, ARRAY_LEN(chunks), state);
+	return name_of(chunks, ORD_ARRAY_LEN(chunks), state);
 }
 
 const char *ord_event_name(uint32_t event)
 {
-	return name_of(events, ARRAY_LEN(events), event);
+	return name_of(events, ORD_ARRAY_LEN(events), event);
 }
 
 const char *ord_condition_name(uint32_t cond)
 {
-	if (cond < ARRAY_LEN(conditions))
+	if (cond < ORD_ARRAY_LEN(conditions))
 		return conditions[cond].name;
 	return name_of(NULL, 0, cond);
 }
 
 const char *ord_condition_text(uint32_t cond)
 {
-	if (cond < ARRAY_LEN(conditions))
+	if (cond < ORD_ARRAY_LEN(conditions))
 		return conditions[cond].text;
 	return "something this orderedctl does not know";
 }
 
 const char *ord_block_name(uint32_t reason)
 {
-	if (reason < ARRAY_LEN(blocks))
+	if (reason < ORD_ARRAY_LEN(blocks))
 		return blocks[reason].name;
 	return name_of(NULL, 0, reason);
 }
 
 const char *ord_block_text(uint32_t reason)
 {
-	if (reason < ARRAY_LEN(blocks))
+	if (reason < ORD_ARRAY_LEN(blocks))
 		return blocks[reason].text;
 	return "something this orderedctl does not know";
 }
 
 const char *ord_block_remedy(uint32_t reason)
 {
-	if (reason < ARRAY_LEN(blocks))
+	if (reason < ORD_ARRAY_LEN(blocks))
 		return blocks[reason].remedy;
 	return "use an orderedctl as new as the module";
 }

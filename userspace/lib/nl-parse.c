@@ -190,7 +190,7 @@ static uint64_t has_bits(struct nlattr **tb)
  * Adds the session in @nlh to @list. Should the kernel split one with many
  * volumes over several messages, they follow each other and become one.
  */
-int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
+int ord_nl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
 {
 	struct nlattr *tb[DMO_A_MAX + 1];
 	struct ord_session *s;
@@ -267,7 +267,7 @@ int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
 	return rc;
 }
 
-int knl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut)
+int ord_nl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut)
 {
 	struct nlattr *tb[DMO_A_MAX + 1];
 
@@ -277,7 +277,7 @@ int knl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut)
 	return 0;
 }
 
-int knl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev)
+int ord_nl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev)
 {
 	struct nlattr *tb[DMO_A_MAX + 1];
 
@@ -303,7 +303,7 @@ int knl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev)
  * attributes follow the error and, unless capped, the request it repeats.
  * Return: 1 a text was found, 0 none.
  */
-int knl_parse_extack(const struct nlmsghdr *nlh, char *text, unsigned int len)
+int ord_nl_parse_extack(const struct nlmsghdr *nlh, char *text, unsigned int len)
 {
 	size_t off, total = nlh->nlmsg_len;
 	const struct nlmsgerr *e = (const void *)((const char *)nlh + NLMSG_HDRLEN);

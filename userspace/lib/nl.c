@@ -55,14 +55,14 @@ static int __printf(2, 3) fail(int err, const char *fmt, ...)
 	return err;
 }
 
-const char *knl_why(void)
+const char *ord_nl_why(void)
 {
 	return why;
 }
 
 static int refused(struct nlmsghdr *nlh, int err)
 {
-	if (knl_parse_extack(nlh, why, sizeof(why)))
+	if (ord_nl_parse_extack(nlh, why, sizeof(why)))
 		return err;
 	if (err == -EPERM)
 		return fail(err, "permission denied; this needs CAP_NET_ADMIN in the initial user namespace (run it as root)");
@@ -112,10 +112,10 @@ static int on_valid(struct nl_msg *msg, void *arg)
 	if (req->err)
 		return NL_OK;
 	if (req->list) {
-		req->err = knl_parse_session(nlh, req->list);
+		req->err = ord_nl_parse_session(nlh, req->list);
 		if (req->err)
 			fail(req->err, "the kernel sent a session this orderedctl can't read");
-	} else if (req->cut && !knl_parse_cut(nlh, req->cut)) {
+	} else if (req->cut && !ord_nl_parse_cut(nlh, req->cut)) {
 		req->has_cut = true;
 	}
 	return NL_OK;
@@ -140,7 +140,7 @@ static struct nl_sock *open_sock(void)
 	return sk;
 }
 
-int knl_open(void)
+int ord_nl_open(void)
 {
 	struct utsname uts;
 	struct nl_sock *sk;
@@ -167,7 +167,7 @@ int knl_open(void)
 	return 0;
 }
 
-void knl_close(void)
+void ord_nl_close(void)
 {
 	if (cmd_sock)
 		nl_socket_free(cmd_sock);
@@ -195,7 +195,7 @@ static struct nl_msg *session_msg(const struct ord_session *s, uint8_t cmd)
 {
 	struct nl_msg *msg;
 
-	if (knl_open())
+	if (ord_nl_open())
 		return NULL;
 	msg = new_msg(cmd, NLM_F_ACK);
 	if (!msg)
@@ -262,7 +262,7 @@ static void name_volumes(struct ord_session *s)
 	}
 }
 
-int knl_sessions(struct ord_sessions *list)
+int ord_nl_sessions(struct ord_sessions *list)
 {
 	unsigned int i;
 	struct request req = { .list = list };
@@ -270,7 +270,7 @@ int knl_sessions(struct ord_sessions *list)
 	int rc;
 
 	memset(list, 0, sizeof(*list));
-	rc = knl_open();
+	rc = ord_nl_open();
 	if (rc)
 		return rc;
 	msg = new_msg(DM_ORDERED_CMD_SESSION_GET, NLM_F_DUMP);
@@ -284,7 +284,7 @@ int knl_sessions(struct ord_sessions *list)
 	return rc;
 }
 
-int knl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor)
+int ord_nl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor)
 {
 	struct ord_session key = { .meta_major = major, .meta_minor = minor };
 	struct request req = { .list = list };
@@ -292,7 +292,7 @@ int knl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor)
 	int rc;
 
 	memset(list, 0, sizeof(*list));
-	rc = knl_open();
+	rc = ord_nl_open();
 	if (rc)
 		return rc;
 	msg = session_msg(&key, DM_ORDERED_CMD_SESSION_GET);
@@ -308,10 +308,10 @@ int knl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor)
 	return rc;
 }
 
-int knl_refresh(struct ord_session *s)
+int ord_nl_refresh(struct ord_session *s)
 {
 	struct ord_sessions list;
-	int rc = knl_session_at(&list, s->meta_major, s->meta_minor);
+	int rc = ord_nl_session_at(&list, s->meta_major, s->meta_minor);
 
 	if (rc)
 		return rc;
@@ -331,7 +331,7 @@ static int put_u32(struct nl_msg **msg, int attr, uint32_t value)
 	return fail(-ENOMEM, "out of memory");
 }
 
-int knl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms)
+int ord_nl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms)
 {
 	struct nl_msg *msg = session_msg(s, DM_ORDERED_CMD_LINK_ATTACH);
 	struct request req = { 0 };
@@ -358,7 +358,7 @@ static int run_with_flag(struct nl_msg *msg, int attr)
 	return msg ? run(msg, &req) : -EIO;
 }
 
-int knl_link_detach(const struct ord_session *s, bool more)
+int ord_nl_link_detach(const struct ord_session *s, bool more)
 {
 	struct nl_msg *msg = session_msg(s, DM_ORDERED_CMD_LINK_DETACH);
 	struct request req = { 0 };
@@ -368,7 +368,7 @@ int knl_link_detach(const struct ord_session *s, bool more)
 	return msg ? run(msg, &req) : -EIO;
 }
 
-int knl_link_want(const struct ord_session *s)
+int ord_nl_link_want(const struct ord_session *s)
 {
 	return run_with_flag(session_msg(s, DM_ORDERED_CMD_SET), DMO_A_LINK_WANTED);
 }
@@ -386,12 +386,12 @@ static int run_for_cut(struct nl_msg *msg, struct ord_cut *cut)
 	return rc;
 }
 
-int knl_switch(const struct ord_session *s, struct ord_cut *cut)
+int ord_nl_switch(const struct ord_session *s, struct ord_cut *cut)
 {
 	return run_for_cut(session_msg(s, DM_ORDERED_CMD_SWITCH), cut);
 }
 
-int knl_promote(const struct ord_session *s, bool force, struct ord_cut *cut)
+int ord_nl_promote(const struct ord_session *s, bool force, struct ord_cut *cut)
 {
 	struct nl_msg *msg = session_msg(s, DM_ORDERED_CMD_PROMOTE);
 
@@ -402,7 +402,7 @@ int knl_promote(const struct ord_session *s, bool force, struct ord_cut *cut)
 	return run_for_cut(msg, cut);
 }
 
-int knl_set(const struct ord_session *s, const struct knl_params *p)
+int ord_nl_set(const struct ord_session *s, const struct ord_params *p)
 {
 	struct nl_msg *msg = session_msg(s, DM_ORDERED_CMD_SET);
 	struct request req = { 0 };
@@ -419,7 +419,7 @@ static int on_event(struct nl_msg *msg, void *arg)
 
 	(void)arg;
 	if (genlmsg_hdr(nlmsg_hdr(msg))->cmd != DM_ORDERED_CMD_EVENT ||
-	    knl_parse_event(nlmsg_hdr(msg), &ev))
+	    ord_nl_parse_event(nlmsg_hdr(msg), &ev))
 		return NL_OK;
 	if (queue.nr == EVENT_QUEUE) {
 		queue.lost = true;
@@ -429,14 +429,14 @@ static int on_event(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-int knl_events_open(void)
+int ord_nl_events_open(void)
 {
 	struct nl_sock *sk;
 	int rc, group, size = EVENT_RCVBUF;
 
 	if (ev_sock)
 		return 0;
-	rc = knl_open();
+	rc = ord_nl_open();
 	if (rc)
 		return rc;
 	group = genl_ctrl_resolve_grp(cmd_sock, DM_ORDERED_GENL_NAME, DM_ORDERED_GENL_MCGRP);
@@ -461,12 +461,12 @@ int knl_events_open(void)
 	return 0;
 }
 
-int knl_events_fd(void)
+int ord_nl_events_fd(void)
 {
 	return ev_sock ? nl_socket_get_fd(ev_sock) : -1;
 }
 
-int knl_events_next(struct ord_event *ev)
+int ord_nl_events_next(struct ord_event *ev)
 {
 	int rc;
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's generic netlink family, turned into the model (knl_ and not nl_,
- * which is libnl's). Every function returns 0 or a negative errno; knl_why()
- * then tells why, in the kernel's own words (extended ack) where it gave some.
- * Nothing here prints.
+ * The kernel's generic netlink family, turned into the model.
+ * Every function returns 0 or a negative errno; ord_nl_why() then tells why, in
+ * the kernel's own words (extended ack) where it gave some. Nothing here prints.
  */
 #ifndef ORD_NL_H
 #define ORD_NL_H
@@ -11,52 +10,52 @@
 #include "lib/model.h"
 
 /* Opens the command socket; called by the others when needed; the kernel loads the module for it. -ENOENT: it can't. */
-int knl_open(void);
-void knl_close(void);
-const char *knl_why(void);
+int ord_nl_open(void);
+void ord_nl_close(void);
+const char *ord_nl_why(void);
 
 /* All sessions of this kernel; free with ord_sessions_free(). */
-int knl_sessions(struct ord_sessions *list);
+int ord_nl_sessions(struct ord_sessions *list);
 /* The one session with this metadata device, as a list of one; -ENODEV: none. */
-int knl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor);
+int ord_nl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor);
 /* Reads @s again, by its metadata device; -ENODEV when it is gone. */
-int knl_refresh(struct ord_session *s);
+int ord_nl_refresh(struct ord_session *s);
 
 /* What to change; a 0 is left as it is. */
-struct knl_params {
+struct ord_params {
 	uint32_t cycle_ms;
 	uint32_t budget_mib;
 	uint32_t link_timeout_ms;
 };
 
-int knl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms);
-/* @more: others may be made at once; else none until knl_link_want(). */
-int knl_link_detach(const struct ord_session *s, bool more);
-int knl_link_want(const struct ord_session *s);
-int knl_switch(const struct ord_session *s, struct ord_cut *cut);
-int knl_set(const struct ord_session *s, const struct knl_params *p);
-int knl_promote(const struct ord_session *s, bool force, struct ord_cut *cut);
+int ord_nl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms);
+/* @more: others may be made at once; else none until ord_nl_link_want(). */
+int ord_nl_link_detach(const struct ord_session *s, bool more);
+int ord_nl_link_want(const struct ord_session *s);
+int ord_nl_switch(const struct ord_session *s, struct ord_cut *cut);
+int ord_nl_set(const struct ord_session *s, const struct ord_params *p);
+int ord_nl_promote(const struct ord_session *s, bool force, struct ord_cut *cut);
 
 /* Joins the event group; what happens from now on is seen. */
-int knl_events_open(void);
-int knl_events_fd(void);
+int ord_nl_events_open(void);
+int ord_nl_events_fd(void);
 /*
  * The next event, without waiting.
  * Return: 1 and *@ev, 0 none there, -ENOBUFS some were lost (go on reading),
  * another negative errno: the socket is dead.
  */
-int knl_events_next(struct ord_event *ev);
+int ord_nl_events_next(struct ord_event *ev);
 
 /*
  * The parsers (nl-parse.c), on a netlink message in memory: 0, -EBADMSG or
- * -ENOMEM; knl_why() isn't set. A session is added to the list, or its volumes
+ * -ENOMEM; ord_nl_why() isn't set. A session is added to the list, or its volumes
  * to the last one there if that has the same metadata device.
  */
 struct nlmsghdr;
-int knl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list);
-int knl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut);
-int knl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev);
+int ord_nl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list);
+int ord_nl_parse_cut(struct nlmsghdr *nlh, struct ord_cut *cut);
+int ord_nl_parse_event(struct nlmsghdr *nlh, struct ord_event *ev);
 /* Text of the extended ack of an error or done message: 1 found, 0 none. */
-int knl_parse_extack(const struct nlmsghdr *nlh, char *text, unsigned int len);
+int ord_nl_parse_extack(const struct nlmsghdr *nlh, char *text, unsigned int len);
 
 #endif /* ORD_NL_H */

@@ -28,7 +28,7 @@ static int __printf(3, 4) fail(char *why, int rc, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, SOCK_WHY_LEN, fmt, ap);
+	vsnprintf(why, ORD_SOCK_WHY_LEN, fmt, ap);
 	va_end(ap);
 	return rc;
 }
@@ -42,7 +42,7 @@ static int copy(char *to, size_t size, const char *from, size_t len)
 	return 0;
 }
 
-int sock_parse(struct endpoint *ep, const char *text, bool any, char *why)
+int ord_sock_parse(struct ord_endpoint *ep, const char *text, bool any, char *why)
 {
 	const char *colon = strrchr(text, ':'), *host = text, *port;
 	size_t len;
@@ -77,7 +77,7 @@ int sock_parse(struct endpoint *ep, const char *text, bool any, char *why)
 	return 0;
 }
 
-static struct addrinfo *resolve(const struct endpoint *ep, bool passive, char *why)
+static struct addrinfo *resolve(const struct ord_endpoint *ep, bool passive, char *why)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
@@ -92,7 +92,7 @@ static struct addrinfo *resolve(const struct endpoint *ep, bool passive, char *w
 	return NULL;
 }
 
-static int unix_addr(const struct endpoint *ep, struct sockaddr_un *sun)
+static int unix_addr(const struct ord_endpoint *ep, struct sockaddr_un *sun)
 {
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
@@ -209,7 +209,7 @@ static int connect_any(struct addrinfo *a, uint64_t deadline, int *rc)
 	return fd;
 }
 
-int sock_connect(const struct endpoint *ep, uint64_t deadline, char *why)
+int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why)
 {
 	struct addrinfo *list;
 	struct sockaddr_un sun;
@@ -249,7 +249,7 @@ static bool is_stale(const struct sockaddr_un *sun)
 }
 
 /* A socket left behind by a listener that is gone is replaced. */
-static int bind_unix(const struct endpoint *ep, char *why)
+static int bind_unix(const struct ord_endpoint *ep, char *why)
 {
 	struct sockaddr_un sun;
 	int fd = unix_addr(ep, &sun), rc;
@@ -267,7 +267,7 @@ static int bind_unix(const struct endpoint *ep, char *why)
 	return fail(why, rc, "can't listen on %s: %s", ep->text, strerror(-rc));
 }
 
-static int bind_inet(const struct endpoint *ep, char *why)
+static int bind_inet(const struct ord_endpoint *ep, char *why)
 {
 	struct addrinfo *list = resolve(ep, true, why), *a;
 	int fd = -1, rc = -EIO, one = 1, off = 0, family;
@@ -302,7 +302,7 @@ static int bind_inet(const struct endpoint *ep, char *why)
 	return fd;
 }
 
-int sock_listen(const struct endpoint *ep, char *why)
+int ord_sock_listen(const struct ord_endpoint *ep, char *why)
 {
 	int fd, rc;
 
@@ -392,7 +392,7 @@ static int accept_all(int fd)
 	}
 }
 
-int sock_accept(int fd, uint64_t deadline, char *why)
+int ord_sock_accept(int fd, uint64_t deadline, char *why)
 {
 	struct pollfd p[MAX_SILENT + 1];
 	uint64_t now, ms;
@@ -422,7 +422,7 @@ int sock_accept(int fd, uint64_t deadline, char *why)
 	}
 }
 
-void sock_unlisten(int fd)
+void ord_sock_unlisten(int fd)
 {
 	while (nr_silent) {
 		close(silent[0].fd);

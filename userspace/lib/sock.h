@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SOCK_WHY_LEN	256
+#define ORD_SOCK_WHY_LEN	256
 
-struct endpoint {
+struct ord_endpoint {
 	const char *text;	/* as given */
 	bool is_unix;
 	char host[256];		/* empty: any address */
@@ -17,18 +17,18 @@ struct endpoint {
 };
 
 /* Parses @text; @any: the host may be left out. 0 or -1 with @why. */
-int sock_parse(struct endpoint *ep, const char *text, bool any, char *why);
+int ord_sock_parse(struct ord_endpoint *ep, const char *text, bool any, char *why);
 
 /* A connected socket, or -errno with @why; gives up at @deadline (ord_mono_ms()). */
-int sock_connect(const struct endpoint *ep, uint64_t deadline, char *why);
+int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why);
 
 /* A listening socket, or -errno with @why. */
-int sock_listen(const struct endpoint *ep, char *why);
+int ord_sock_listen(const struct ord_endpoint *ep, char *why);
 
 /* Closes it, and the connections that have said nothing yet. */
-void sock_unlisten(int fd);
+void ord_sock_unlisten(int fd);
 
 /* The next connection; -ETIMEDOUT at @deadline (0: none), -EINTR on a signal. */
-int sock_accept(int fd, uint64_t deadline, char *why);
+int ord_sock_accept(int fd, uint64_t deadline, char *why);
 
 #endif /* ORD_SOCK_H */

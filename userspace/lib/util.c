@@ -62,24 +62,11 @@ static int parse_digits(const char *text, char **end, uint64_t *out)
 	return errno ? -1 : 0;
 }
 
-int ord_number(const char *what, const char *text, uint64_t min, uint64_t max,
-	       const char *unit, uint64_t *out)
+int ord_u64(const char *text, uint64_t *out)
 {
 	char *end;
-	uint64_t v;
 
-	if (parse_digits(text, &end, &v) || *end) {
-		ord_err("%s: \"%s\" is not a number; give %" PRIu64 " to %" PRIu64 "%s%s",
-			what, text, min, max, *unit ? " " : "", unit);
-		return ORD_USAGE;
-	}
-	if (v < min || v > max) {
-		ord_err("%s: %s is out of range; give %" PRIu64 " to %" PRIu64 "%s%s",
-			what, text, min, max, *unit ? " " : "", unit);
-		return ORD_USAGE;
-	}
-	*out = v;
-	return 0;
+	return parse_digits(text, &end, out) || *end ? -1 : 0;
 }
 
 struct unit {
@@ -182,14 +169,14 @@ static char *ring(void)
 	return bufs[next++ % RING];
 }
 
-const char *fmt_bytes(uint64_t bytes)
+const char *ord_fmt_bytes(uint64_t bytes)
 {
 	static const char * const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double v = (double)bytes;
 	unsigned int u = 0;
 	char *buf = ring();
 
-	while (v >= 1024 && u + 1 < ARRAY_LEN(units)) {
+	while (v >= 1024 && u + 1 < ORD_ARRAY_LEN(units)) {
 		v /= 1024;
 		u++;
 	}
@@ -200,7 +187,7 @@ const char *fmt_bytes(uint64_t bytes)
 	return buf;
 }
 
-const char *fmt_size_exact(uint64_t bytes)
+const char *ord_fmt_size_exact(uint64_t bytes)
 {
 	static const char suffix[] = "TGMK";
 	char *buf = ring();
@@ -221,7 +208,7 @@ const char *fmt_size_exact(uint64_t bytes)
 	return buf;
 }
 
-const char *fmt_ms(uint64_t ms)
+const char *ord_fmt_ms(uint64_t ms)
 {
 	uint64_t s = ms / 1000;
 	char *buf = ring();
@@ -239,7 +226,7 @@ const char *fmt_ms(uint64_t ms)
 	return buf;
 }
 
-const char *fmt_ms_exact(uint64_t ms)
+const char *ord_fmt_ms_exact(uint64_t ms)
 {
 	static const struct unit units[] = {
 		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
@@ -253,7 +240,7 @@ const char *fmt_ms_exact(uint64_t ms)
 	return buf;
 }
 
-const char *fmt_time(uint64_t ns)
+const char *ord_fmt_time(uint64_t ns)
 {
 	time_t t = (time_t)(ns / 1000000000);
 	char *buf = ring();
@@ -266,7 +253,7 @@ const char *fmt_time(uint64_t ns)
 	return buf;
 }
 
-const char *fmt_uuid(const uint8_t *u)
+const char *ord_fmt_uuid(const uint8_t *u)
 {
 	char *buf = ring();
 
@@ -277,7 +264,7 @@ const char *fmt_uuid(const uint8_t *u)
 	return buf;
 }
 
-const char *fmt_cut(uint64_t epoch, uint64_t n)
+const char *ord_fmt_cut(uint64_t epoch, uint64_t n)
 {
 	char *buf = ring();
 
@@ -285,7 +272,7 @@ const char *fmt_cut(uint64_t epoch, uint64_t n)
 	return buf;
 }
 
-const char *fmt_dev(uint32_t major, uint32_t minor)
+const char *ord_fmt_dev(uint32_t major, uint32_t minor)
 {
 	char *buf = ring();
 
@@ -293,7 +280,7 @@ const char *fmt_dev(uint32_t major, uint32_t minor)
 	return buf;
 }
 
-const char *fmt_meta(const char *name, uint32_t major, uint32_t minor)
+const char *ord_fmt_meta(const char *name, uint32_t major, uint32_t minor)
 {
 	char *buf = ring();
 
@@ -302,7 +289,7 @@ const char *fmt_meta(const char *name, uint32_t major, uint32_t minor)
 		if (!access(buf, F_OK))
 			return buf;
 	}
-	return fmt_dev(major, minor);
+	return ord_fmt_dev(major, minor);
 }
 
 static int hex(char c)

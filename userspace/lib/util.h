@@ -9,12 +9,7 @@
 
 #include "lib/model.h"
 
-#define ORD_OK		0
-#define ORD_FAIL	1
-#define ORD_USAGE	2	/* exit codes, promised in the man page */
-#define ORD_REFUSED	4	/* a link, by one of the two sessions, and would be again */
-
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+#define ORD_ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 #ifndef __printf
 #define ord_attribute(x)	__attribute__((x))
@@ -27,13 +22,8 @@ const char *ord_last_err(void);	/* what that said last, without the prefix */
 /* "orderedctl: note: ..." to stderr: the command goes on. */
 void __printf(1, 2) ord_note(const char *fmt, ...);
 
-/*
- * ord_number - parse a decimal number and check its range
- * On failure prints an error that names @what, the range and @unit.
- * Return: 0 or ORD_USAGE.
- */
-int ord_number(const char *what, const char *text, uint64_t min, uint64_t max,
-	       const char *unit, uint64_t *out);
+/* ord_u64 - a decimal number, digits and nothing else; 0, or -1: it is none, or too large */
+int ord_u64(const char *text, uint64_t *out);
 
 /*
  * Numbers with a unit, and maybe a fraction: 1.5T. They print nothing, round down
@@ -50,16 +40,16 @@ int ord_time(const char *text, uint64_t base_ms, uint64_t *ms);
  * The fmt functions return a text in one of a ring of buffers; it stays valid
  * for the next 31 calls.
  */
-const char *fmt_bytes(uint64_t bytes);		/* 12.3 GiB */
-const char *fmt_size_exact(uint64_t bytes);	/* as ord_size() takes it: 10G, 2049s */
-const char *fmt_ms(uint64_t ms);		/* 1.20 s, 2 h 3 min */
-const char *fmt_ms_exact(uint64_t ms);	/* as ord_time() takes it: 10m, 1500ms */
-const char *fmt_time(uint64_t ns);		/* 2024-05-01T12:00:03.123Z */
-const char *fmt_uuid(const uint8_t *uuid);
-const char *fmt_cut(uint64_t epoch, uint64_t n);	/* EPOCH.N */
-const char *fmt_dev(uint32_t major, uint32_t minor);	/* MAJOR:MINOR */
+const char *ord_fmt_bytes(uint64_t bytes);		/* 12.3 GiB */
+const char *ord_fmt_size_exact(uint64_t bytes);	/* as ord_size() takes it: 10G, 2049s */
+const char *ord_fmt_ms(uint64_t ms);		/* 1.20 s, 2 h 3 min */
+const char *ord_fmt_ms_exact(uint64_t ms);	/* as ord_time() takes it: 10m, 1500ms */
+const char *ord_fmt_time(uint64_t ns);		/* 2024-05-01T12:00:03.123Z */
+const char *ord_fmt_uuid(const uint8_t *uuid);
+const char *ord_fmt_cut(uint64_t epoch, uint64_t n);	/* EPOCH.N */
+const char *ord_fmt_dev(uint32_t major, uint32_t minor);	/* MAJOR:MINOR */
 /* /dev/NAME if it exists, else MAJOR:MINOR */
-const char *fmt_meta(const char *name, uint32_t major, uint32_t minor);
+const char *ord_fmt_meta(const char *name, uint32_t major, uint32_t minor);
 
 int ord_uuid_parse(const char *text, uint8_t *uuid);	/* 0 or -1 */
 

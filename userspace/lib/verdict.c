@@ -12,7 +12,7 @@
 
 static const char * const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 
-const char *verdict_name(enum verdict_level level)
+const char *ord_verdict_name(enum ord_verdict_level level)
 {
 	return level_names[level];
 }
@@ -23,7 +23,8 @@ static bool flag(const struct ord_session *s, uint32_t f)
 }
 
 /* The worst is said; among equals the first. */
-static void __printf(3, 4) say(struct verdict *v, enum verdict_level level, const char *fmt, ...)
+static void __printf(3, 4)
+say(struct ord_verdict *v, enum ord_verdict_level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -42,7 +43,7 @@ static bool is_large(const struct ord_session *s)
 	       s->active.bytes >= s->chunk_max / 5 * 4;
 }
 
-const char *verdict_fits(const struct ord_session *s)
+const char *ord_verdict_fits(const struct ord_session *s)
 {
 	static char text[192];
 
@@ -51,22 +52,22 @@ const char *verdict_fits(const struct ord_session *s)
 		return NULL;
 	if (!ORD_HAS(s, DMO_A_CHUNK_MAX)) {
 		snprintf(text, sizeof(text), "%s collected; what fits the peer's journal is not known before the first link",
-			 fmt_bytes(s->active.bytes));
+			 ord_fmt_bytes(s->active.bytes));
 		return text;
 	}
 	if (!is_large(s) && s->link_state == DMO_LINK_UP)
 		return NULL;
-	snprintf(text, sizeof(text), "%s fit its journal, %s collected%s", fmt_bytes(s->chunk_max),
-		 fmt_bytes(s->active.bytes), s->active.bytes <= s->chunk_max ? "" :
+	snprintf(text, sizeof(text), "%s fit its journal, %s collected%s", ord_fmt_bytes(s->chunk_max),
+		 ord_fmt_bytes(s->active.bytes), s->active.bytes <= s->chunk_max ? "" :
 		 s->link_state == DMO_LINK_UP ? ": the next cycle makes it INCONSISTENT" :
 		 ": the next link makes it INCONSISTENT");
 	return text;
 }
 
-const char *verdict_rpo(const struct ord_session *s)
+const char *ord_verdict_rpo(const struct ord_session *s)
 {
 	if (ORD_HAS(s, DMO_A_LAG_MS))
-		return fmt_ms(s->lag_ms);
+		return ord_fmt_ms(s->lag_ms);
 	if (flag(s, DMO_F_COPY_PENDING))
 		return "all of it: a full copy is due";
 	return flag(s, DMO_F_NO_COPY) ? "all of it: no copy yet" : "not known";
@@ -80,7 +81,7 @@ static uint64_t scaled(uint64_t a, uint64_t b, uint64_t c)
 	return v < 18e18 ? (uint64_t)v : UINT64_MAX;
 }
 
-static void progress_is(struct progress *p, const char *what, uint64_t left, uint64_t total,
+static void progress_is(struct ord_progress *p, const char *what, uint64_t left, uint64_t total,
 			uint64_t ms)
 {
 	uint64_t done = total - left;
@@ -93,7 +94,7 @@ static void progress_is(struct progress *p, const char *what, uint64_t left, uin
 	p->left_ms = p->bytes_s ? scaled(left, 1000, p->bytes_s) : UINT64_MAX;
 }
 
-void progress_of(const struct ord_session *s, struct progress *p)
+void ord_progress_of(const struct ord_session *s, struct ord_progress *p)
 {
 	memset(p, 0, sizeof(*p));
 	if (s->state == DMO_STATE_COPYING)
@@ -102,22 +103,22 @@ void progress_of(const struct ord_session *s, struct progress *p)
 		progress_is(p, "restore", s->restore_left, s->restore_total, s->restore_ms);
 }
 
-const char *progress_text(const struct ord_session *s)
+const char *ord_progress_text(const struct ord_session *s)
 {
 	static char text[128];
-	struct progress p;
+	struct ord_progress p;
 	int n;
 
-	progress_of(s, &p);
+	ord_progress_of(s, &p);
 	if (!p.what)
 		return NULL;
-	n = snprintf(text, sizeof(text), "%s %u %%, %s/s", p.what, p.percent, fmt_bytes(p.bytes_s));
+	n = snprintf(text, sizeof(text), "%s %u %%, %s/s", p.what, p.percent, ord_fmt_bytes(p.bytes_s));
 	if (p.left_ms != UINT64_MAX)
-		snprintf(text + n, sizeof(text) - (size_t)n, ", %s left", fmt_ms(p.left_ms));
+		snprintf(text + n, sizeof(text) - (size_t)n, ", %s left", ord_fmt_ms(p.left_ms));
 	return text;
 }
 
-void progress_line(const struct ord_session *s, const char *what)
+void ord_progress_line(const struct ord_session *s, const char *what)
 {
 	static bool shown;
 	const char *text;
@@ -125,14 +126,14 @@ void progress_line(const struct ord_session *s, const char *what)
 	if (!isatty(STDERR_FILENO))
 		return;
 	if (what) {
-		text = progress_text(s);
+		text = ord_progress_text(s);
 		fprintf(stderr, "\r\033[K%s: %s%s%s", what, ord_state_name(s->state),
 			text ? ", " : "", text ? text : "");
 		if (!text && s->role == DMO_ROLE_PRIMARY && s->older.bytes + s->active.bytes)
 			fprintf(stderr, ", at most %s to send",
-				fmt_bytes(s->older.bytes + s->active.bytes));
+				ord_fmt_bytes(s->older.bytes + s->active.bytes));
 		else if (!text && s->role == DMO_ROLE_SECONDARY && s->journal_used)
-			fprintf(stderr, ", %s in the journal", fmt_bytes(s->journal_used));
+			fprintf(stderr, ", %s in the journal", ord_fmt_bytes(s->journal_used));
 	} else if (shown) {
 		fputs("\r\033[K", stderr);
 	}
@@ -140,46 +141,46 @@ void progress_line(const struct ord_session *s, const char *what)
 	fflush(stderr);
 }
 
-static void say_no_link(const struct ord_session *s, struct verdict *v)
+static void say_no_link(const struct ord_session *s, struct ord_verdict *v)
 {
 	const char *why = flag(s, DMO_F_NO_LINK) ? "disconnected by command" : s->reason;
 
-	say(v, V_CRITICAL, "no link for %s%s%s", fmt_ms(s->link_since_ms), *why ? ": " : "", why);
+	say(v, ORD_V_CRITICAL, "no link for %s%s%s", ord_fmt_ms(s->link_since_ms), *why ? ": " : "", why);
 }
 
 /* -- of a primary ---------------------------------------------------------- */
 
-static void judge_peer(const struct ord_session *s, struct verdict *v)
+static void judge_peer(const struct ord_session *s, struct ord_verdict *v)
 {
 	if (!ORD_HAS(s, DMO_A_PEER_CONDITION) || s->peer_condition == DMO_COND_GOOD)
 		return;
 	say(v, s->peer_condition == DMO_COND_JOURNAL || s->peer_condition == DMO_COND_SUSPENDED ?
-	    V_WARNING : V_CRITICAL, "the peer: %s, for %s", ord_condition_text(s->peer_condition),
-	    fmt_ms(s->peer_condition_ms));
+	    ORD_V_WARNING : ORD_V_CRITICAL, "the peer: %s, for %s", ord_condition_text(s->peer_condition),
+	    ord_fmt_ms(s->peer_condition_ms));
 }
 
-static void judge_primary(const struct ord_session *s, uint64_t max_lag_ms, struct verdict *v)
+static void judge_primary(const struct ord_session *s, uint64_t max_lag_ms, struct ord_verdict *v)
 {
 	const char *text;
 
 	if (s->state == DMO_STATE_DISCONNECTED)
 		say_no_link(s, v);
 	if (s->block == DMO_BLOCK_READ_ERROR)
-		say(v, V_CRITICAL, "%s", ord_block_text(s->block));
+		say(v, ORD_V_CRITICAL, "%s", ord_block_text(s->block));
 	judge_peer(s, v);
-	text = progress_text(s);
+	text = ord_progress_text(s);
 	if (s->state == DMO_STATE_COPYING)
-		say(v, V_WARNING, "%s", text ? text : "copy");
+		say(v, ORD_V_WARNING, "%s", text ? text : "copy");
 	else if (flag(s, DMO_F_NO_COPY))
-		say(v, V_WARNING, "a copy is to be made");
-	text = verdict_fits(s);
+		say(v, ORD_V_WARNING, "a copy is to be made");
+	text = ord_verdict_fits(s);
 	if (is_large(s) && text)
-		say(v, V_WARNING, "%s", text);
+		say(v, ORD_V_WARNING, "%s", text);
 	if (max_lag_ms && flag(s, DMO_F_NO_COPY))
-		say(v, V_CRITICAL, "RPO is all of it, at most %s is asked for", fmt_ms(max_lag_ms));
+		say(v, ORD_V_CRITICAL, "RPO is all of it, at most %s is asked for", ord_fmt_ms(max_lag_ms));
 	else if (max_lag_ms && ORD_HAS(s, DMO_A_LAG_MS) && s->lag_ms > max_lag_ms)
-		say(v, V_CRITICAL, "RPO is %s, at most %s is asked for", fmt_ms(s->lag_ms),
-		    fmt_ms(max_lag_ms));
+		say(v, ORD_V_CRITICAL, "RPO is %s, at most %s is asked for", ord_fmt_ms(s->lag_ms),
+		    ord_fmt_ms(max_lag_ms));
 }
 
 /* -- of a secondary -------------------------------------------------------- */
@@ -195,25 +196,25 @@ static bool is_promotable(const struct ord_session *s)
 	return !flag(s, DMO_F_INCONSISTENT) && (s->cut_complete.epoch || s->cut_complete.n);
 }
 
-static void judge_secondary(const struct ord_session *s, struct verdict *v)
+static void judge_secondary(const struct ord_session *s, struct ord_verdict *v)
 {
 	if (s->block == DMO_BLOCK_RESTORE_ERROR)
-		say(v, V_CRITICAL, "%s%s%s", ord_block_text(s->block), *s->reason ? ": " : "",
+		say(v, ORD_V_CRITICAL, "%s%s%s", ord_block_text(s->block), *s->reason ? ": " : "",
 		    s->reason);
 	if (flag(s, DMO_F_INCONSISTENT) && !may_become_consistent(s))
-		say(v, s->link_state == DMO_LINK_UP ? V_WARNING : V_CRITICAL,
+		say(v, s->link_state == DMO_LINK_UP ? ORD_V_WARNING : ORD_V_CRITICAL,
 		    "NOT promotable: the data is no point in time, a copy has not ended");
 	if (s->state == DMO_STATE_DISCONNECTED)
 		say_no_link(s, v);
 	if (s->block == DMO_BLOCK_JOURNAL_FULL)
-		say(v, V_WARNING, "%s", ord_block_text(s->block));
+		say(v, ORD_V_WARNING, "%s", ord_block_text(s->block));
 }
 
 /* What a promotion now would give, and what it would lose. */
 static void promotion(const struct ord_session *s, char *text, size_t len)
 {
 	uint64_t now = ord_wall_ns();
-	const char *name = *s->label ? s->label : fmt_uuid(s->uuid);
+	const char *name = *s->label ? s->label : ord_fmt_uuid(s->uuid);
 
 	if (!is_promotable(s)) {
 		snprintf(text, len, "NOT promotable");
@@ -221,31 +222,31 @@ static void promotion(const struct ord_session *s, char *text, size_t len)
 	}
 	if (!s->cut_time_ns || s->cut_time_ns > now)
 		snprintf(text, len, "promotable to cut %s (orderedctl promote %s)",
-			 fmt_cut(s->cut_complete.epoch, s->cut_complete.n), name);
+			 ord_fmt_cut(s->cut_complete.epoch, s->cut_complete.n), name);
 	else
 		snprintf(text, len, "promotable; loses what was written in the last %s (orderedctl promote %s)",
-			 fmt_ms((now - s->cut_time_ns) / 1000000), name);
+			 ord_fmt_ms((now - s->cut_time_ns) / 1000000), name);
 }
 
-void verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct verdict *v)
+void ord_verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct ord_verdict *v)
 {
-	const char *name = *s->label ? s->label : fmt_meta(s->meta_name, s->meta_major, s->meta_minor);
+	const char *name = *s->label ? s->label : ord_fmt_meta(s->meta_name, s->meta_major, s->meta_minor);
 	bool primary = s->role == DMO_ROLE_PRIMARY;
-	const char *text = progress_text(s);
+	const char *text = ord_progress_text(s);
 	char what[256];
 
 	memset(v, 0, sizeof(*v));
 	if (s->state == DMO_STATE_FAILED)
-		say(v, V_CRITICAL, "%s%s%s", ord_block_text(s->block), *s->reason ? ": " : "",
+		say(v, ORD_V_CRITICAL, "%s%s%s", ord_block_text(s->block), *s->reason ? ": " : "",
 		    s->reason);
 	else if (s->state == DMO_STATE_BUSY)
-		say(v, V_WARNING, "%s%s%s", s->reason, text ? "; " : "", text ? text : "");
+		say(v, ORD_V_WARNING, "%s%s%s", s->reason, text ? "; " : "", text ? text : "");
 	else if (s->state == DMO_STATE_INACTIVE)
-		say(v, V_WARNING, "%s", ord_block_text(s->block));
+		say(v, ORD_V_WARNING, "%s", ord_block_text(s->block));
 	if (s->state == DMO_STATE_BUSY)
 		snprintf(what, sizeof(what), "not known");
 	else if (primary)
-		snprintf(what, sizeof(what), "RPO %s", verdict_rpo(s));
+		snprintf(what, sizeof(what), "RPO %s", ord_verdict_rpo(s));
 	else
 		promotion(s, what, sizeof(what));
 	if (s->state != DMO_STATE_BUSY && s->state != DMO_STATE_FAILED) {

@@ -13,10 +13,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/dm.h"
 #include "lib/holders.h"
 #include "lib/metafile.h"
+#include "orderedctl/ctl.h"
 
 struct map {
 	const char *name;
@@ -30,7 +30,7 @@ struct job {
 	const char *meta;
 	u32 meta_major, meta_minor;
 	struct dmo_super sb;
-	struct dm_volumes there;	/* what is active already */
+	struct ord_dm_volumes there;	/* what is active already */
 	bool allow_reads;
 	bool accept;
 	struct map maps[DMO_MAX_VOLUMES];
@@ -42,7 +42,7 @@ static const char *name, *data;
 static uint32_t id;
 
 /* ID=DATA,NAME; the name is behind the last comma. */
-static int parse_map(const struct opt *o, const char *text)
+static int parse_map(const struct ctl_opt *o, const char *text)
 {
 	const char *eq = strchr(text, '='), *comma = strrchr(text, ',');
 	struct map *m = &job.maps[job.nr];
@@ -52,22 +52,22 @@ static int parse_map(const struct opt *o, const char *text)
 	(void)o;
 	if (!eq || !comma || comma < eq || comma == eq + 1 || !comma[1]) {
 		ord_err("--map: \"%s\" is not ID=DATA,NAME; say for example 1=/dev/sdb,db", text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (job.nr == DMO_MAX_VOLUMES) {
 		ord_err("--map: a session has at most %d volumes", DMO_MAX_VOLUMES);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	copy = strdup(text);	/* kept to the end */
 	if (!copy) {
 		ord_err("out of memory");
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	copy[eq - text] = '\0';
 	copy[comma - text] = '\0';
-	if (ord_number("--map: id", copy, 0, 65535, "", &n)) {
+	if (ctl_number("--map: id", copy, 0, 65535, "", &n)) {
 		free(copy);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	m->id = (u32)n;
 	m->data = copy + (eq - text) + 1;
@@ -83,30 +83,30 @@ static int check_name(const char *name)
 	if (!*name || strlen(name) >= ORD_NAME_LEN || strchr(name, '/') || strchr(name, ' ')) {
 		ord_err("\"%s\" can't be the name of a device; give 1 to %d characters without '/' and blanks",
 			name, ORD_NAME_LEN - 1);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
-	rc = dm_exists(name);
+	rc = ord_dm_exists(name);
 	if (rc > 0)
 		ord_err("a device-mapper device \"%s\" is there already; choose another name, or remove it with \"orderedctl remove %s\"",
 			name, name);
 	else if (rc)
-		ord_err("can't look for device \"%s\": %s", name, dm_why());
-	return rc ? ORD_FAIL : 0;
+		ord_err("can't look for device \"%s\": %s", name, ord_dm_why());
+	return rc ? CTL_FAIL : 0;
 }
 
 static int check_meta(struct job *j)
 {
 	char why[DMO_REASON_LEN];
 	const struct dmo_super *sb;
-	struct metafile m;
+	struct ord_metafile m;
 	bool ours = false;
 	unsigned int i;
 
-	if (metafile_open(&m, j->meta, O_RDONLY, why)) {
+	if (ord_metafile_open(&m, j->meta, O_RDONLY, why)) {
 		ord_err("%s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
-	sb = metafile_super(&m, why);
+	sb = ord_metafile_super(&m, why);
 	if (sb)
 		j->sb = *sb;
 	j->meta_major = m.dev.major;
@@ -115,34 +115,34 @@ static int check_meta(struct job *j)
 		dmo_refuse(why, 0, "neither state block can be used: %s", m.st_why[0]);
 		sb = NULL;
 	}
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	if (!m.dev.is_block) {
 		ord_err("%s is a regular file; make it a block device with losetup", j->meta);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	if (!sb) {
 		ord_err("metadata device %s: %s", j->meta, why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	for (i = 0; i < 2; i++)
 		if (m.sb_rc[i])
 			ord_note("%s: superblock copy %u is not usable (%s); the kernel will write it anew",
 				 j->meta, i, m.sb_why[i]);
 	for (i = 0; i < j->there.nr; i++) {
-		const struct dm_volume *v = &j->there.v[i];
+		const struct ord_dm_volume *v = &j->there.v[i];
 
 		if (v->meta_major == j->meta_major && v->meta_minor == j->meta_minor)
 			ours = true;
 		if (v->data_major == j->meta_major && v->data_minor == j->meta_minor) {
 			ord_err("metadata device %s is the data device of volume \"%s\"; check the name",
 				j->meta, v->name);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 	}
-	if (!ours && dev_in_use(j->meta)) {
+	if (!ours && ord_dev_in_use(j->meta)) {
 		ord_err("metadata device %s is in use by something else (mounted, or part of another device); free it first",
 			j->meta);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	return 0;
 }
@@ -154,7 +154,7 @@ static int on_lower(uint32_t major, uint32_t minor, void *arg)
 	unsigned int i;
 
 	for (i = 0; i < j->there.nr; i++) {
-		const struct dm_volume *v = &j->there.v[i];
+		const struct ord_dm_volume *v = &j->there.v[i];
 
 		if (v->major == major && v->minor == minor && v->meta_major == j->meta_major &&
 		    v->meta_minor == j->meta_minor)
@@ -165,13 +165,13 @@ static int on_lower(uint32_t major, uint32_t minor, void *arg)
 
 static int check_stack(struct job *j, const char *what, const char *path, u32 major, u32 minor)
 {
-	int rc = dev_stack_visit(major, minor, on_lower, j);
+	int rc = ord_dev_stack_visit(major, minor, on_lower, j);
 
 	if (!rc)
 		return 0;
 	ord_err("%s device %s lies on volume \"%s\" of the same session; give a device below it",
 		what, path, j->there.v[rc - 1].name);
-	return ORD_FAIL;
+	return CTL_FAIL;
 }
 
 /* Against what is active already, in this session or another. */
@@ -180,23 +180,23 @@ static int check_there(const struct job *j, const struct map *m)
 	unsigned int i;
 
 	for (i = 0; i < j->there.nr; i++) {
-		const struct dm_volume *v = &j->there.v[i];
+		const struct ord_dm_volume *v = &j->there.v[i];
 
 		if (v->data_major == m->major && v->data_minor == m->minor) {
 			ord_err("data device %s is in use by volume \"%s\"; a data device serves one volume",
 				m->data, v->name);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		if (v->meta_major == m->major && v->meta_minor == m->minor) {
 			ord_err("data device %s is the metadata device of volume \"%s\"; check the name",
 				m->data, v->name);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		if (v->meta_major == j->meta_major && v->meta_minor == j->meta_minor &&
 		    v->id == m->id) {
 			ord_err("volume %u of this session is active already, as \"%s\"; remove that first, or give another id",
 				m->id, v->name);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 	}
 	return 0;
@@ -218,7 +218,7 @@ static int check_map(struct job *j, unsigned int nr)
 	struct map *m = &j->maps[nr];
 	char why[DMO_REASON_LEN], ids[256];
 	const struct dmo_volume_info *v;
-	struct dev_info dev;
+	struct ord_dev_info dev;
 	unsigned int i;
 	int fd, rc;
 
@@ -230,13 +230,13 @@ static int check_map(struct job *j, unsigned int nr)
 		list_ids(&j->sb, ids, sizeof(ids));
 		ord_err("volume id %u is unknown to the session on %s; it has %s", m->id, j->meta,
 			ids);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	m->sectors = v->sectors;
-	fd = dev_open(m->data, O_RDONLY, false, &dev, why);
+	fd = ord_dev_open(m->data, O_RDONLY, false, &dev, why);
 	if (fd < 0) {
 		ord_err("data device: %s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	close(fd);
 	m->major = dev.major;
@@ -244,19 +244,19 @@ static int check_map(struct job *j, unsigned int nr)
 	if (m->major == j->meta_major && m->minor == j->meta_minor) {
 		ord_err("%s is both data and metadata device; the metadata needs a device of its own",
 			m->data);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	if (dev.bytes / DMO_SECTOR < v->sectors) {
 		ord_err("data device %s has %llu sectors (%s), volume %u needs %llu (%s); use a larger device",
-			m->data, (unsigned long long)dev.bytes / DMO_SECTOR, fmt_bytes(dev.bytes),
+			m->data, (unsigned long long)dev.bytes / DMO_SECTOR, ord_fmt_bytes(dev.bytes),
 			v->id, (unsigned long long)v->sectors,
-			fmt_bytes(v->sectors * DMO_SECTOR));
-		return ORD_FAIL;
+			ord_fmt_bytes(v->sectors * DMO_SECTOR));
+		return CTL_FAIL;
 	}
 	if (dev.lbs > v->lbs) {
 		ord_err("data device %s has logical blocks of %u bytes, volume %u was formatted with %u; use another device, or format both sides with %u",
 			m->data, dev.lbs, v->id, v->lbs, dev.lbs);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	for (i = 0; i < nr; i++) {
 		const struct map *o = &j->maps[i];
@@ -265,7 +265,7 @@ static int check_map(struct job *j, unsigned int nr)
 		    (o->major == m->major && o->minor == m->minor)) {
 			ord_err("%s and %s share an id, a name or a data device; each volume needs its own",
 				o->name, m->name);
-			return ORD_USAGE;
+			return CTL_USAGE;
 		}
 	}
 	rc = check_there(j, m);
@@ -273,10 +273,10 @@ static int check_map(struct job *j, unsigned int nr)
 		rc = check_stack(j, "data", m->data, m->major, m->minor);
 	if (rc)
 		return rc;
-	if (dev_in_use(m->data)) {
+	if (ord_dev_in_use(m->data)) {
 		ord_err("data device %s is in use (mounted, or part of another device); free it first",
 			m->data);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	return 0;
 }
@@ -290,12 +290,12 @@ static int create_one(const struct job *j, const struct map *m)
 	snprintf(params, sizeof(params), "%u:%u %u:%u %u %d%s%s", m->major, m->minor, j->meta_major,
 		 j->meta_minor, m->id, j->allow_reads + j->accept,
 		 j->allow_reads ? " allow_reads" : "", j->accept ? " accept_data_device" : "");
-	rc = dm_volume_create(m->name, m->sectors, params, probe);
+	rc = ord_dm_volume_create(m->name, m->sectors, params, probe);
 	if (!rc)
-		return ORD_OK;
+		return CTL_OK;
 	ord_err("can't create \"%s\" (volume %u on %s): %s: %s", m->name, m->id, m->data,
-		strerror(-rc), dm_why());
-	return ORD_FAIL;
+		strerror(-rc), ord_dm_why());
+	return CTL_FAIL;
 }
 
 static int create_locked(struct job *j)
@@ -303,9 +303,9 @@ static int create_locked(struct job *j)
 	unsigned int i;
 	int rc;
 
-	if (dm_volumes_get(&j->there)) {
-		ord_err("can't read the device-mapper devices: %s", dm_why());
-		return ORD_FAIL;
+	if (ord_dm_volumes_get(&j->there)) {
+		ord_err("can't read the device-mapper devices: %s", ord_dm_why());
+		return CTL_FAIL;
 	}
 	rc = check_meta(j);
 	if (!rc)
@@ -317,12 +317,12 @@ static int create_locked(struct job *j)
 		if (!rc)
 			continue;
 		while (i--)
-			if (dm_volume_remove(j->maps[i].name))
+			if (ord_dm_volume_remove(j->maps[i].name))
 				ord_err("and can't remove \"%s\" again: %s", j->maps[i].name,
-					dm_why());
+					ord_dm_why());
 		break;
 	}
-	dm_volumes_free(&j->there);
+	ord_dm_volumes_free(&j->there);
 	return rc;
 }
 
@@ -333,14 +333,14 @@ static int create(struct job *j)
 	int lock = -1, rc;
 
 	if (!stat(j->meta, &st) && S_ISBLK(st.st_mode))
-		lock = session_lock(major(st.st_rdev), minor(st.st_rdev));
+		lock = ord_session_lock(major(st.st_rdev), minor(st.st_rdev));
 	rc = create_locked(j);
 	if (lock >= 0)
 		close(lock);
 	return rc;
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	(void)cmd;
 	if (!job.nr) {
@@ -354,26 +354,26 @@ static int run(const struct command *cmd)
 
 enum { ONE, SEVERAL };
 
-static const struct operand operands[] = {
-	{ "NAME", &name, .forms = FORM(ONE), .fresh = true },
+static const struct ctl_operand operands[] = {
+	{ "NAME", &name, .forms = CTL_FORM(ONE), .fresh = true },
 	{ 0 }
 };
 
-static const struct opt opts[] = {
-	{ "meta", "META", "the session's metadata device", opt_text, &job.meta, .must = true },
-	{ "volume", "ID", "which volume of the session", opt_number, &id, .max = 65535,
-	  .forms = FORM(ONE), .must = true },
-	{ "data", "DATA", "its data device", opt_text, &data, .forms = FORM(ONE), .must = true },
+static const struct ctl_opt opts[] = {
+	{ "meta", "META", "the session's metadata device", ctl_opt_text, &job.meta, .must = true },
+	{ "volume", "ID", "which volume of the session", ctl_opt_number, &id, .max = 65535,
+	  .forms = CTL_FORM(ONE), .must = true },
+	{ "data", "DATA", "its data device", ctl_opt_text, &data, .forms = CTL_FORM(ONE), .must = true },
 	{ "map", "ID=DATA,NAME", "a volume, its data device and what to call it", parse_map,
-	  .forms = FORM(SEVERAL), .must = true, .many = true },
+	  .forms = CTL_FORM(SEVERAL), .must = true, .many = true },
 	{ "allow-reads", NULL, "a secondary's volume may be read; what is read may be in the midst of a restore",
-	  opt_flag, &job.allow_reads },
+	  ctl_opt_flag, &job.allow_reads },
 	{ "accept-data-device", NULL, "take a data device that is not as the session left it; the next link copies everything",
-	  opt_flag, &job.accept },
+	  ctl_opt_flag, &job.accept },
 	{ 0 }
 };
 
-const struct command cmd_create = {
+const struct ctl_command ctl_cmd_create = {
 	.name = "create",
 	.what = "activate a volume, or several at once, as /dev/mapper/NAME",
 	.operands = operands,

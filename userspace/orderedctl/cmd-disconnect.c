@@ -6,26 +6,26 @@
 
 static const char *session;
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
 	int rc;
 
 	(void)cmd;
-	s = lookup_session(&list, session);
+	s = ord_lookup_session(&list, session);
 	if (!s)
-		return ORD_FAIL;
-	rc = knl_link_detach(s, false);
+		return CTL_FAIL;
+	rc = ord_nl_link_detach(s, false);
 	if (rc)
-		ord_err("can't disconnect %s: %s", lookup_name(s), knl_why());
+		ord_err("can't disconnect %s: %s", ord_session_name(s), ord_nl_why());
 	ord_sessions_free(&list);
-	return rc ? ORD_FAIL : ORD_OK;
+	return rc ? CTL_FAIL : CTL_OK;
 }
 
-static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+static const struct ctl_operand operands[] = { { "SESSION", &session }, { 0 } };
 
-const struct command cmd_disconnect = {
+const struct ctl_command ctl_cmd_disconnect = {
 	.name = "disconnect",
 	.what = "take the link away",
 	.operands = operands,

@@ -37,18 +37,18 @@ static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char
 {
 	uint32_t block = s->block;
 
-	progress_line(s, NULL);
+	ord_progress_line(s, NULL);
 
 	if (s->link_state == DMO_LINK_NONE && block == DMO_BLOCK_NOTHING)
 		block = DMO_BLOCK_NO_LINK;
-	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", lookup_name(s),
-		fmt_cut(cut.epoch, cut.n), what,
-		fmt_cut(s->cut_restored.epoch, s->cut_restored.n),
+	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", ord_session_name(s),
+		ord_fmt_cut(cut.epoch, cut.n), what,
+		ord_fmt_cut(s->cut_restored.epoch, s->cut_restored.n),
 		block == DMO_BLOCK_NOTHING ? "nothing blocks, it only takes longer" :
 		ord_block_text(block),
 		*s->reason ? " (" : "", s->reason, *s->reason ? ")" : "",
 		*ord_block_remedy(block) ? "; " : "", ord_block_remedy(block));
-	return ORD_FAIL;
+	return CTL_FAIL;
 }
 
 static int wait_restored(struct ord_session *s, struct ord_cut cut)
@@ -58,20 +58,20 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut)
 
 	ord_catch_signals();
 	for (;;) {
-		if (knl_refresh(s)) {
-			ord_err("can't read %s: %s", lookup_name(s), knl_why());
-			return ORD_FAIL;
+		if (ord_nl_refresh(s)) {
+			ord_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+			return CTL_FAIL;
 		}
-		progress_line(s, "drain");
+		ord_progress_line(s, "drain");
 		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
-			return ORD_OK;
+			return CTL_OK;
 		/* twice, so that a passing moment (a reload) is none */
 		stuck = hopeless(s, ord_mono_ms() - start) ? stuck + 1 : 0;
 		if (stuck > 2)
 			return say_stuck(s, cut, "will not reach the secondary's disks");
 		if (ord_interrupted()) {
 			ord_err("interrupted; the cut is under way still");
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		if (timeout_ms && ord_mono_ms() - start >= timeout_ms)
 			return say_stuck(s, cut, "did not reach the secondary's disks in time");
@@ -79,7 +79,7 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut)
 	}
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
@@ -87,27 +87,27 @@ static int run(const struct command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = lookup_session(&list, session);
+	s = ord_lookup_session(&list, session);
 	if (!s)
-		return ORD_FAIL;
-	rc = cut_make(s, &cut);
+		return CTL_FAIL;
+	rc = ctl_cut(s, &cut);
 	if (!rc)
 		rc = wait_restored(s, cut);
-	progress_line(s, NULL);
+	ord_progress_line(s, NULL);
 	if (!rc)
-		printf("%s\n", fmt_cut(cut.epoch, cut.n));
+		printf("%s\n", ord_fmt_cut(cut.epoch, cut.n));
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+static const struct ctl_operand operands[] = { { "SESSION", &session }, { 0 } };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	CTL_WAIT("timeout", &timeout_ms, "how long to wait; default: for ever"),
 	{ 0 }
 };
 
-const struct command cmd_drain = {
+const struct ctl_command ctl_cmd_drain = {
 	.name = "drain",
 	.what = "end the cycle and wait until the secondary has it on its disks",
 	.operands = operands,

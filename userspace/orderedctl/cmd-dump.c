@@ -14,8 +14,8 @@
 #include <json-c/json.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/metafile.h"
+#include "orderedctl/ctl.h"
 
 static const char *meta;
 static bool journal, json;
@@ -60,7 +60,7 @@ static void emit_blocks(struct json_object *to, const char *key, u64 start, u64 
 
 	if (!to) {
 		printf("  %-20s block %llu, %llu blocks (%s)\n", key, start, nr,
-		       fmt_bytes(nr * DMO_BLOCK));
+		       ord_fmt_bytes(nr * DMO_BLOCK));
 		return;
 	}
 	j = json_object_new_object();
@@ -74,7 +74,7 @@ static void emit_time(struct json_object *to, const char *key, u64 ns)
 	if (to)
 		json_object_object_add(to, key, json_object_new_uint64(ns));
 	else
-		printf("  %-20s %s\n", key, ns ? fmt_time(ns) : "none");
+		printf("  %-20s %s\n", key, ns ? ord_fmt_time(ns) : "none");
 }
 
 static void emit_cut(struct json_object *to, const char *key, struct dmo_cut c)
@@ -82,7 +82,7 @@ static void emit_cut(struct json_object *to, const char *key, struct dmo_cut c)
 	struct json_object *j;
 
 	if (!to) {
-		printf("  %-20s %s\n", key, dmo_cut_is_zero(c) ? "none" : fmt_cut(c.epoch, c.n));
+		printf("  %-20s %s\n", key, dmo_cut_is_zero(c) ? "none" : ord_fmt_cut(c.epoch, c.n));
 		return;
 	}
 	j = json_object_new_object();
@@ -165,7 +165,7 @@ static void show_super(struct json_object *root, const struct dmo_super *sb)
 	char key[32];
 	u32 i;
 
-	emit_str(to, "uuid", fmt_uuid(sb->uuid));
+	emit_str(to, "uuid", ord_fmt_uuid(sb->uuid));
 	emit_str(to, "label", sb->label);
 	emit_str(to, "role", dmo_role_name(sb->role));
 	show_flags(to, sb->flags);
@@ -187,8 +187,8 @@ static void show_super(struct json_object *root, const struct dmo_super *sb)
 
 		if (!root) {
 			printf("  volume %-13u %s (%llu sectors), logical block %u bytes, region %s\n",
-			       v->id, fmt_bytes(v->sectors * DMO_SECTOR), v->sectors, v->lbs,
-			       v->region_shift ? fmt_bytes(1ULL << v->region_shift) : "none");
+			       v->id, ord_fmt_bytes(v->sectors * DMO_SECTOR), v->sectors, v->lbs,
+			       v->region_shift ? ord_fmt_bytes(1ULL << v->region_shift) : "none");
 			continue;
 		}
 		vol = section(to, NULL, "volumes", (int)i);
@@ -200,7 +200,7 @@ static void show_super(struct json_object *root, const struct dmo_super *sb)
 	}
 }
 
-static void show_copies(struct json_object *root, const struct metafile *m)
+static void show_copies(struct json_object *root, const struct ord_metafile *m)
 {
 	int i;
 
@@ -216,7 +216,7 @@ static void show_copies(struct json_object *root, const struct metafile *m)
 	}
 }
 
-static void show_states(struct json_object *root, const struct metafile *m)
+static void show_states(struct json_object *root, const struct ord_metafile *m)
 {
 	int i;
 
@@ -278,7 +278,7 @@ static void show_witness_volume(struct json_object *parent, const struct dmo_wit
 	json_object_object_add(to, "blocks", list);
 }
 
-static void show_witness(struct json_object *root, const struct metafile *m)
+static void show_witness(struct json_object *root, const struct ord_metafile *m)
 {
 	static struct dmo_witness_vol vols[2][DMO_MAX_VOLUMES];
 	struct dmo_witness w[2] = { { .vols = vols[0] }, { .vols = vols[1] } };
@@ -286,7 +286,7 @@ static void show_witness(struct json_object *root, const struct metafile *m)
 	int rc[2], i, chosen;
 
 	for (i = 0; i < 2; i++)
-		rc[i] = metafile_witness(m, i, &w[i], why[i]);
+		rc[i] = ord_metafile_witness(m, i, &w[i], why[i]);
 	chosen = rc[0] && rc[1] ? -1 : rc[0] || (!rc[1] && w[1].generation > w[0].generation);
 	for (i = 0; i < 2; i++) {
 		struct json_object *to = section(root, "witness copy", "witness", i);
@@ -306,7 +306,7 @@ static void show_witness(struct json_object *root, const struct metafile *m)
 
 /* -- journal --------------------------------------------------------------- */
 
-static int scan(const struct metafile *m, struct dmo_jscan *s)
+static int scan(const struct ord_metafile *m, struct dmo_jscan *s)
 {
 	const struct dmo_super *sb = &m->sb[m->chosen];
 	const struct dmo_state *st = &m->st[m->st_chosen];
@@ -330,15 +330,15 @@ static int scan(const struct metafile *m, struct dmo_jscan *s)
 
 		pos = s->at.pos;
 		if (next == DMO_JSCAN_HEADER) {
-			next = dmo_jscan_header(s, dev_pread(m->fd, hdr, DMO_BLOCK, at) ?
+			next = dmo_jscan_header(s, ord_dev_pread(m->fd, hdr, DMO_BLOCK, at) ?
 						NULL : hdr, &rec);
 			if (next != DMO_JSCAN_BODY)
 				continue;
 			/* the body lies behind the header just read */
 			at = (sb->journal_start + pos + 1) * DMO_BLOCK;
 			next = dmo_jscan_body(s, hdr, &rec,
-					      dev_pread(m->fd, data, rec.nr_blocks * DMO_BLOCK,
-							at) ? NULL : data);
+					      ord_dev_pread(m->fd, data, rec.nr_blocks * DMO_BLOCK,
+							    at) ? NULL : data);
 		}
 	}
 	free(hdr);
@@ -352,11 +352,11 @@ static void show_chunk(struct json_object *to, const struct dmo_jchunk *c, u64 s
 
 	if (!to) {
 		printf("  chunk %s%s%s: of %s, blocks %llu to %llu (%s), sequence %llu to %llu, %llu descriptors, table %s\n",
-		       fmt_cut(c->tag.epoch, c->tag.n), c->committed ? " committed" : " complete",
+		       ord_fmt_cut(c->tag.epoch, c->tag.n), c->committed ? " committed" : " complete",
 		       c->flags & DMO_LASTF_END_OF_COPY ? ", ends a copy" : "",
-		       fmt_time(c->time_ns), c->start, c->end, fmt_bytes(blocks * DMO_BLOCK),
+		       ord_fmt_time(c->time_ns), c->start, c->end, ord_fmt_bytes(blocks * DMO_BLOCK),
 		       c->start_seq, c->end_seq, c->nr_desc,
-		       fmt_cut(c->table.epoch, c->table.n));
+		       ord_fmt_cut(c->table.epoch, c->table.n));
 		return;
 	}
 	emit_cut(to, "tag", c->tag);
@@ -372,7 +372,7 @@ static void show_chunk(struct json_object *to, const struct dmo_jchunk *c, u64 s
 	emit_u64(to, "descriptors", c->nr_desc);
 }
 
-static int show_journal(struct json_object *root, const struct metafile *m)
+static int show_journal(struct json_object *root, const struct ord_metafile *m)
 {
 	struct json_object *to = section(root, "journal", "journal_scan", -1);
 	static struct dmo_jscan s;
@@ -381,11 +381,11 @@ static int show_journal(struct json_object *root, const struct metafile *m)
 
 	if (m->chosen < 0 || m->st_chosen < 0) {
 		emit_str(to, "why", "not scanned: no superblock or state block can be used");
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	if (scan(m, &s)) {
 		ord_err("out of memory");
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	emit_u64(to, "size_blocks", s.size);
 	list_for_each_entry(c, &s.chunks, node) {
@@ -402,57 +402,57 @@ static int show_journal(struct json_object *root, const struct metafile *m)
 	emit_u64(to, "open_records", s.open ? s.records : 0);
 	emit_str(to, "end", s.why);
 	dmo_jscan_release(&s);
-	return ORD_OK;
+	return CTL_OK;
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct json_object *root = NULL;
 	char why[DMO_REASON_LEN];
-	static struct metafile m;
+	static struct ord_metafile m;
 	int rc;
 
 	(void)cmd;
-	if (metafile_open(&m, meta, O_RDONLY, why)) {
+	if (ord_metafile_open(&m, meta, O_RDONLY, why)) {
 		ord_err("%s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	if (json)
 		root = json_object_new_object();
 	show_copies(root, &m);
-	rc = m.chosen >= 0 && m.st_chosen >= 0 ? ORD_OK : ORD_FAIL;
+	rc = m.chosen >= 0 && m.st_chosen >= 0 ? CTL_OK : CTL_FAIL;
 	if (m.chosen >= 0) {
 		show_super(root, &m.sb[m.chosen]);
 		show_states(root, &m);
 		show_witness(root, &m);
 	}
 	if (journal && show_journal(root, &m))
-		rc = ORD_FAIL;
+		rc = CTL_FAIL;
 	if (root) {
 		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
 						    JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(root);
 	}
 	if (m.chosen < 0) {
-		metafile_super(&m, why);
+		ord_metafile_super(&m, why);
 		ord_err("%s: %s", meta, why);
 	} else if (m.st_chosen < 0) {
 		ord_err("%s: neither state block can be used", meta);
 	}
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	return rc;
 }
 
-static const struct operand operands[] = { { "META", &meta }, { 0 } };
+static const struct ctl_operand operands[] = { { "META", &meta }, { 0 } };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	{ "journal", NULL, "the chunks found in the journal, and where and why the scan ended, too",
-	  opt_flag, &journal },
-	{ "json", NULL, "as an object", opt_flag, &json },
+	  ctl_opt_flag, &journal },
+	{ "json", NULL, "as an object", ctl_opt_flag, &json },
 	{ 0 }
 };
 
-const struct command cmd_dump = {
+const struct ctl_command ctl_cmd_dump = {
 	.name = "dump",
 	.what = "show what a metadata device or an image of one holds, read only",
 	.operands = operands,

@@ -11,8 +11,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/metafile.h"
+#include "orderedctl/ctl.h"
 #include "orderedctl/outage.h"
 
 #define ZERO_CHUNK	(1u << 20)
@@ -33,7 +33,7 @@ static struct {
 	bool given;
 } data_dev[DMO_MAX_VOLUMES];
 
-static int parse_role(const struct opt *o, const char *text)
+static int parse_role(const struct ctl_opt *o, const char *text)
 {
 	if (!strcmp(text, "primary")) {
 		new_sb.role = DMO_ROLE_PRIMARY;
@@ -41,22 +41,22 @@ static int parse_role(const struct opt *o, const char *text)
 		new_sb.role = DMO_ROLE_SECONDARY;
 	} else {
 		ord_err("--%s: \"%s\" is no role; give primary or secondary", o->name, text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	return 0;
 }
 
-static int parse_uuid(const struct opt *o, const char *text)
+static int parse_uuid(const struct ctl_opt *o, const char *text)
 {
 	if (!ord_uuid_parse(text, new_sb.uuid) && memchr_inv(new_sb.uuid, 0, DMO_UUID_LEN))
 		return 0;
 	ord_err("--%s: \"%s\" is not a UUID; take the one that format printed at the peer", o->name,
 		text);
-	return ORD_USAGE;
+	return CTL_USAGE;
 }
 
 /* A label must not be mistaken for a UUID, a path or a device number. */
-static int parse_label(const struct opt *o, const char *text)
+static int parse_label(const struct ctl_opt *o, const char *text)
 {
 	uint8_t uuid[DMO_UUID_LEN];
 	size_t len = strlen(text), ok;
@@ -66,7 +66,7 @@ static int parse_label(const struct opt *o, const char *text)
 	    !ord_uuid_parse(text, uuid)) {
 		ord_err("--%s: \"%s\" can't be a label; give 1 to %d letters, digits, '.', '_' or '-', not '-' first and not a UUID",
 			o->name, text, DMO_LABEL_LEN - 1);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	memcpy(new_sb.label, text, len + 1);
 	return 0;
@@ -91,13 +91,13 @@ static void cut_lbs(char *text, u32 *lbs)
 }
 
 /* ID:SIZE[:LBS] or ID:DATA[:LBS]; a device's name may hold colons itself. */
-static int parse_volume(const struct opt *o, const char *text)
+static int parse_volume(const struct ctl_opt *o, const char *text)
 {
 	struct dmo_super *sb = &new_sb;
 	struct dmo_volume_info *v = &sb->volumes[sb->nr_volumes];
 	char why[DMO_REASON_LEN], buf[PATH_MAX], id[16];
 	const char *colon = strchr(text, ':');
-	struct dev_info dev;
+	struct ord_dev_info dev;
 	uint64_t n, bytes;
 	bool is_dev;
 	int fd;
@@ -106,19 +106,19 @@ static int parse_volume(const struct opt *o, const char *text)
 	if (sb->nr_volumes == DMO_MAX_VOLUMES) {
 		ord_err("--volume: a session has at most %d volumes; use several sessions",
 			DMO_MAX_VOLUMES);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (!colon || (size_t)(colon - text) >= sizeof(id) || strlen(colon + 1) >= sizeof(buf)) {
 		ord_err("--volume: \"%s\" is not ID:SIZE or ID:DATA; say for example 1:10G or 1:/dev/sdb",
 			text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	snprintf(id, sizeof(id), "%.*s", (int)(colon - text), text);
-	if (ord_number("--volume: id", id, 0, 65535, "", &n))
-		return ORD_USAGE;
+	if (ctl_number("--volume: id", id, 0, 65535, "", &n))
+		return CTL_USAGE;
 	if (dmo_super_volume(sb, (u32)n)) {
 		ord_err("--volume: id %s is given twice; choose another", id);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	v->id = (u32)n;
 	v->lbs = 0;
@@ -127,10 +127,10 @@ static int parse_volume(const struct opt *o, const char *text)
 	if (!is_dev || access(buf, F_OK))
 		cut_lbs(buf, &v->lbs);
 	if (is_dev) {
-		fd = dev_open(buf, O_RDONLY, false, &dev, why);
+		fd = ord_dev_open(buf, O_RDONLY, false, &dev, why);
 		if (fd < 0) {
 			ord_err("--volume: %s", why);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		close(fd);
 		data_dev[sb->nr_volumes].major = dev.major;
@@ -140,7 +140,7 @@ static int parse_volume(const struct opt *o, const char *text)
 		if (v->lbs && v->lbs < dev.lbs) {
 			ord_err("--volume: %s has logical blocks of %u bytes; give that, or a larger size",
 				buf, dev.lbs);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		if (!v->lbs)
 			v->lbs = dev.lbs;
@@ -148,20 +148,20 @@ static int parse_volume(const struct opt *o, const char *text)
 	} else if (ord_size(buf, 1, &bytes)) {
 		ord_err("--volume: \"%s\" is neither a size nor a path; say for example 10G, 1.5T, 20971520s (sectors), or /dev/sdb",
 			buf);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (!v->lbs)
 		v->lbs = 512;
 	if (bytes % v->lbs) {
 		ord_err("--volume: size of volume %u is %llu bytes, not a multiple of its logical block size %u",
 			v->id, (unsigned long long)bytes, v->lbs);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	v->sectors = bytes / DMO_SECTOR;
 	if (v->sectors < DMO_MIN_VOLUME_SECTORS || v->sectors > DMO_MAX_SESSION_SECTORS) {
 		ord_err("--volume: size of volume %u is %s; give 1 MiB to 64 TiB", v->id,
-			fmt_bytes(bytes));
-		return ORD_USAGE;
+			ord_fmt_bytes(bytes));
+		return CTL_USAGE;
 	}
 	sb->nr_volumes++;
 	return 0;
@@ -286,12 +286,12 @@ static int write_journal(int fd, const struct dmo_super *sb)
 		return -1;
 	}
 	for (i = 0; i < PROBES && readable; i++)
-		readable = !dev_pread(fd, buf, DMO_BLOCK,
-				      (sb->journal_start + sb->journal_blocks * i / PROBES) * DMO_BLOCK);
+		readable = !ord_dev_pread(fd, buf, DMO_BLOCK,
+					  (sb->journal_start + sb->journal_blocks * i / PROBES) * DMO_BLOCK);
 	free(buf);
 	if (!readable)
 		fprintf(stderr, "the journal can't be read where it was never written: writing all of its %s\n",
-			fmt_bytes(sb->journal_blocks * DMO_BLOCK));
+			ord_fmt_bytes(sb->journal_blocks * DMO_BLOCK));
 	return write_zeroes(fd, sb->journal_start, readable ? 1 : sb->journal_blocks);
 }
 
@@ -311,7 +311,7 @@ static int write_all(int fd, struct dmo_super *sb)
 }
 
 /* Something on the device that a format would destroy? */
-static int refuse_content(const struct metafile *m, const char *path)
+static int refuse_content(const struct ord_metafile *m, const char *path)
 {
 	const char *sig;
 	int i;
@@ -321,7 +321,7 @@ static int refuse_content(const struct metafile *m, const char *path)
 
 		if (!m->sb_rc[i]) {
 			ord_err("%s holds the dm-ordered session %s%s%s (%s); use --force to give it up",
-				path, fmt_uuid(sb->uuid), *sb->label ? " " : "", sb->label,
+				path, ord_fmt_uuid(sb->uuid), *sb->label ? " " : "", sb->label,
 				dmo_role_name(sb->role));
 			return -1;
 		}
@@ -333,7 +333,7 @@ static int refuse_content(const struct metafile *m, const char *path)
 			return -1;
 		}
 	}
-	sig = dev_signature(m->fd);
+	sig = ord_dev_signature(m->fd);
 	if (sig) {
 		ord_err("%s holds %s; check the name, or use --force to overwrite it", path, sig);
 		return -1;
@@ -346,10 +346,10 @@ static void print_chunk(const struct dmo_super *sb)
 {
 	u64 max = dmo_chunk_max(sb->journal_blocks);
 
-	printf("largest chunk %s", fmt_bytes(max));
+	printf("largest chunk %s", ord_fmt_bytes(max));
 	if (rate)
 		printf(": an outage of %s at %s/s\n",
-		       fmt_ms(outage_ms_of(max, rate, sb->cycle_ms)), fmt_bytes(rate));
+		       ord_fmt_ms(ctl_outage_ms_of(max, rate, sb->cycle_ms)), ord_fmt_bytes(rate));
 	else
 		printf(": what is collected while there is no link (see \"orderedctl size\"); with more, a secondary is INCONSISTENT until it is copied\n");
 }
@@ -360,16 +360,16 @@ static void print_result(const struct dmo_super *sb, const char *path)
 	const char *name = *sb->label ? sb->label : "NAME";
 	u32 i;
 
-	printf("uuid %s\n", fmt_uuid(sb->uuid));
-	printf("journal %s of %s\n", fmt_bytes(sb->journal_blocks * DMO_BLOCK),
-	       fmt_bytes(sb->meta_blocks * DMO_BLOCK));
+	printf("uuid %s\n", ord_fmt_uuid(sb->uuid));
+	printf("journal %s of %s\n", ord_fmt_bytes(sb->journal_blocks * DMO_BLOCK),
+	       ord_fmt_bytes(sb->meta_blocks * DMO_BLOCK));
 	print_chunk(sb);
-	printf("peer: orderedctl format --role %s --uuid %s", other, fmt_uuid(sb->uuid));
+	printf("peer: orderedctl format --role %s --uuid %s", other, ord_fmt_uuid(sb->uuid));
 	if (*sb->label)
 		printf(" --label %s", sb->label);
 	for (i = 0; i < sb->nr_volumes; i++)
 		printf(" --volume %u:%s:%u", sb->volumes[i].id,
-		       fmt_size_exact(sb->volumes[i].sectors * DMO_SECTOR), sb->volumes[i].lbs);
+		       ord_fmt_size_exact(sb->volumes[i].sectors * DMO_SECTOR), sb->volumes[i].lbs);
 	if (sb->flags & DMO_SBF_PLAIN)
 		printf(" --plain");
 	if (sb->flags & DMO_SBF_ASSUME_EQUAL)
@@ -390,13 +390,13 @@ static void print_result(const struct dmo_super *sb, const char *path)
 static int format(struct dmo_super *sb, const char *path)
 {
 	char why[DMO_REASON_LEN];
-	struct metafile m;
-	int rc = ORD_FAIL;
+	struct ord_metafile m;
+	int rc = CTL_FAIL;
 	u32 i;
 
-	if (metafile_open(&m, path, O_RDWR | O_EXCL, why)) {
+	if (ord_metafile_open(&m, path, O_RDWR | O_EXCL, why)) {
 		ord_err("%s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	for (i = 0; m.dev.is_block && i < sb->nr_volumes; i++) {
 		if (data_dev[i].given && data_dev[i].major == m.dev.major &&
@@ -416,20 +416,20 @@ static int format(struct dmo_super *sb, const char *path)
 		ord_err("%s (--budget-mib)", why);
 		goto out;
 	}
-	if (force && dev_wipe(m.fd)) {
+	if (force && ord_dev_wipe(m.fd)) {
 		ord_err("%s: a signature of what was there can't be removed: see \"wipefs %s\"", path, path);
 		goto out;
 	}
 	if (write_all(m.fd, sb))
 		goto out;
 	print_result(sb, path);
-	rc = ORD_OK;
+	rc = CTL_OK;
 out:
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	return rc;
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct dmo_super *sb = &new_sb;
 
@@ -441,7 +441,7 @@ static int run(const struct command *cmd)
 	sb->created_ns = ord_wall_ns();
 	if (!memchr_inv(sb->uuid, 0, DMO_UUID_LEN)) {
 		if (random_bytes(sb->uuid, DMO_UUID_LEN))
-			return ORD_FAIL;
+			return CTL_FAIL;
 		sb->uuid[6] = (sb->uuid[6] & 0x0f) | 0x40;	/* version 4, RFC 9562 */
 		sb->uuid[8] = (sb->uuid[8] & 0x3f) | 0x80;
 	}
@@ -449,13 +449,13 @@ static int run(const struct command *cmd)
 		sb->flags |= DMO_SBF_INCONSISTENT;
 	while (sb->role == DMO_ROLE_PRIMARY && !sb->gen_current)
 		if (random_bytes(&sb->gen_current, sizeof(sb->gen_current)))
-			return ORD_FAIL;
+			return CTL_FAIL;
 	return format(sb, meta);
 }
 
-static const struct operand operands[] = { { "META", &meta }, { 0 } };
+static const struct ctl_operand operands[] = { { "META", &meta }, { 0 } };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	{ "role", "primary|secondary", "which side this is", parse_role, .must = true },
 	{ "volume", "ID:SIZE[:LBS]|ID:DATA[:LBS]",
 	  "a volume of 1M to 64T; of a device its size and the size of its logical blocks (else 512) are taken; up to 256, the same at both sides",
@@ -463,20 +463,20 @@ static const struct opt opts[] = {
 	{ "uuid", "UUID", "take this one, for the second side; default: a new one", parse_uuid },
 	{ "label", "LABEL", "a name for the session", parse_label },
 	{ "plain", NULL, "allow links without authentication and encryption, for networks that are protected otherwise; without it there can be none, so it must be said",
-	  opt_flag, &plain },
+	  ctl_opt_flag, &plain },
 	{ "assume-equal", NULL, "both sides' data devices are known to be the same (both new and zeroed, or copied by other means): no first full copy; if they differ, they stay so",
-	  opt_flag, &assume_equal },
+	  ctl_opt_flag, &assume_equal },
 	CTL_CYCLE(&new_sb.cycle_ms, "length of a cycle, 1000 by default"),
 	CTL_BUDGET(&new_sb.budget_mib, "memory for blocks on their way, 256 by default"),
 	CTL_LINK_TIMEOUT(&new_sb.link_timeout_ms, "a link that is silent for so long is given up, 10000 by default"),
 	{ "rate", "RATE", "of distinct data written: say for how long an outage the journal is",
-	  opt_rate, &rate },
+	  ctl_opt_rate, &rate },
 	{ "force", NULL, "overwrite a session's metadata or another known content; never a device that is in use",
-	  opt_flag, &force },
+	  ctl_opt_flag, &force },
 	{ 0 }
 };
 
-const struct command cmd_format = {
+const struct ctl_command ctl_cmd_format = {
 	.name = "format",
 	.what = "lay out a metadata device (data devices are not touched)",
 	.operands = operands,

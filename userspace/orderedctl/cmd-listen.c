@@ -3,26 +3,26 @@
 #include "orderedctl/ctl.h"
 #include "orderedctl/link.h"
 
-static struct link_args given;
+static struct ctl_link_args given;
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
-	return link_make(cmd, &given, true);
+	return ctl_link(cmd, &given, true);
 }
 
-static const struct operand operands[] = {
+static const struct ctl_operand operands[] = {
 	{ "SESSION", &given.session }, { "[HOST:]PORT|unix:PATH", &given.address }, { 0 }
 };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	CTL_WAIT("timeout", &given.timeout_ms,
 		 "how long to wait for a connection, and then for the handshake; default: for ever, and 30s"),
-	LINK_KEEP(&given.keep),
-	LINK_TIMEOUT(&given.link_timeout_ms),
+	CTL_LINK_KEEP(&given.keep),
+	CTL_LINK_OWN_TIMEOUT(&given.link_timeout_ms),
 	{ 0 }
 };
 
-const struct command cmd_listen = {
+const struct ctl_command ctl_cmd_listen = {
 	.name = "listen",
 	.what = "wait for the peer to connect and give the link to the kernel",
 	.operands = operands,

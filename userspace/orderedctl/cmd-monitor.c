@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/lookup.h"
 #include "lib/nl.h"
+#include "orderedctl/ctl.h"
 #include "orderedctl/print.h"
 
 static const char *session;
@@ -17,19 +17,19 @@ static int monitor(const struct ord_session *s)
 {
 	/* of the output only that its reader is gone */
 	struct pollfd p[2] = {
-		{ .fd = knl_events_fd(), .events = POLLIN }, { .fd = STDOUT_FILENO },
+		{ .fd = ord_nl_events_fd(), .events = POLLIN }, { .fd = STDOUT_FILENO },
 	};
 	struct ord_event ev;
 	int rc;
 
 	ord_catch_signals();
 	while (!ord_interrupted()) {
-		rc = knl_events_next(&ev);
+		rc = ord_nl_events_next(&ev);
 		if (rc == -ENOBUFS) {
-			print_event(ord_wall_ns(), NULL, json);
+			ctl_print_event(ord_wall_ns(), NULL, json);
 		} else if (rc < 0) {
-			ord_err("%s", knl_why());
-			return ORD_FAIL;
+			ord_err("%s", ord_nl_why());
+			return CTL_FAIL;
 		} else if (!rc) {
 			if (poll(p, 2, 1000) > 0 && p[1].revents)
 				break;
@@ -37,46 +37,46 @@ static int monitor(const struct ord_session *s)
 		} else if (s && !ord_same_meta(s, ev.meta_major, ev.meta_minor)) {
 			continue;
 		} else {
-			print_event(ord_wall_ns(), &ev, json);
+			ctl_print_event(ord_wall_ns(), &ev, json);
 		}
 		if (fflush(stdout))
 			break;	/* main() says it */
 	}
-	return ORD_OK;
+	return CTL_OK;
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list = { 0 };
 	struct ord_session *s = NULL;
 	int rc;
 
 	(void)cmd;
-	if (knl_events_open()) {
-		ord_err("%s", knl_why());
-		return ORD_FAIL;
+	if (ord_nl_events_open()) {
+		ord_err("%s", ord_nl_why());
+		return CTL_FAIL;
 	}
 	if (session) {
-		s = lookup_session(&list, session);
+		s = ord_lookup_session(&list, session);
 		if (!s)
-			return ORD_FAIL;
+			return CTL_FAIL;
 	}
 	rc = monitor(s);
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static const struct operand operands[] = {
+static const struct ctl_operand operands[] = {
 	{ "SESSION", &session, .optional = true },
 	{ 0 }
 };
 
-static const struct opt opts[] = {
-	{ "json", NULL, "an object a line", opt_flag, &json },
+static const struct ctl_opt opts[] = {
+	{ "json", NULL, "an object a line", ctl_opt_flag, &json },
 	{ 0 }
 };
 
-const struct command cmd_monitor = {
+const struct ctl_command ctl_cmd_monitor = {
 	.name = "monitor",
 	.what = "print events as they happen, until interrupted",
 	.operands = operands,

@@ -16,27 +16,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/dm.h"
 #include "lib/holders.h"
 #include "lib/lookup.h"
 #include "lib/metafile.h"
 #include "lib/nl.h"
 #include "lib/verdict.h"
+#include "orderedctl/ctl.h"
 
 #define POLL_MS		50
 #define PROGRESS_MS	500
 
 static const char *session;
 static bool force;
-static uint64_t wait_ms = HOLDERS_WAIT_MS;
+static uint64_t wait_ms = ORD_HOLDERS_WAIT_MS;
 
-static bool is_ours(const struct ord_session *s, const struct dm_volume *v)
+static bool is_ours(const struct ord_session *s, const struct ord_dm_volume *v)
 {
 	return ord_same_meta(s, v->meta_major, v->meta_minor);
 }
 
-static int preflight(const struct ord_session *s, const struct dm_volumes *all)
+static int preflight(const struct ord_session *s, const struct ord_dm_volumes *all)
 {
 	unsigned int i;
 	int rc = 0;
@@ -45,18 +45,18 @@ static int preflight(const struct ord_session *s, const struct dm_volumes *all)
 	if (s->flags & DMO_F_INCONSISTENT && !force &&
 	    !ord_cut_cmp(s->cut_complete, s->cut_restored)) {
 		ord_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
-			lookup_name(s));
+			ord_session_name(s));
 		rc = -1;
 	}
 	for (i = 0; i < s->nr_volumes; i++) {
 		if (s->volumes[i].active)
 			continue;
 		ord_err("volume %u of %s is not active; activate it with \"orderedctl create\"",
-			s->volumes[i].id, lookup_name(s));
+			s->volumes[i].id, ord_session_name(s));
 		rc = -1;
 	}
 	for (i = 0; i < all->nr; i++) {
-		if (is_ours(s, &all->v[i]) && holders_wait(&all->v[i], rc ? 0 : wait_ms))
+		if (is_ours(s, &all->v[i]) && ord_holders_wait(&all->v[i], rc ? 0 : wait_ms))
 			rc = -1;
 	}
 	if (!rc && s->link_state == DMO_LINK_UP)
@@ -80,23 +80,24 @@ static bool is_active(const struct ord_session *s, uint32_t id)
 }
 
 /* Loads the tables of the volumes that are not active anew; @nr counts them. */
-static int reload_tables(const struct ord_session *s, const struct dm_volumes *all, unsigned int *nr)
+static int reload_tables(const struct ord_session *s, const struct ord_dm_volumes *all,
+			 unsigned int *nr)
 {
 	unsigned int i;
 	int rc, ret = 0;
 
 	*nr = 0;
 	for (i = 0; i < all->nr; i++) {
-		const struct dm_volume *v = &all->v[i];
+		const struct ord_dm_volume *v = &all->v[i];
 
 		if (!is_ours(s, v) || is_active(s, v->id))
 			continue;
 		(*nr)++;
-		rc = dm_volume_reload(v);
+		rc = ord_dm_volume_reload(v);
 		if (!rc)
 			continue;
 		ord_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
-			v->name, strerror(-rc), dm_why());
+			v->name, strerror(-rc), ord_dm_why());
 		ret = -1;
 	}
 	return ret;
@@ -105,22 +106,22 @@ static int reload_tables(const struct ord_session *s, const struct dm_volumes *a
 /* The time of @cut: what the kernel told before, or the state block says. */
 static uint64_t cut_time(const struct ord_session *before, struct ord_cut cut)
 {
-	struct metafile m;
+	struct ord_metafile m;
 	char why[DMO_REASON_LEN];
 	const struct dmo_state *st;
 	uint64_t ns = 0;
 
 	if (before->cut_time_ns && !ord_cut_cmp(before->cut_committed, cut))
 		return before->cut_time_ns;
-	if (metafile_open(&m, fmt_meta(before->meta_name, before->meta_major, before->meta_minor),
-			  O_RDONLY, why))
+	if (ord_metafile_open(&m, ord_fmt_meta(before->meta_name, before->meta_major, before->meta_minor),
+			      O_RDONLY, why))
 		return 0;
 	if (m.st_chosen >= 0) {
 		st = &m.st[m.st_chosen];
 		if (st->restored.epoch == cut.epoch && st->restored.n == cut.n)
 			ns = st->restored_ns;
 	}
-	metafile_close(&m);
+	ord_metafile_close(&m);
 	return ns;
 }
 
@@ -128,11 +129,11 @@ static void print_result(struct ord_cut cut, uint64_t ns)
 {
 	uint64_t now = ord_wall_ns();
 
-	printf("cut %s", fmt_cut(cut.epoch, cut.n));
+	printf("cut %s", ord_fmt_cut(cut.epoch, cut.n));
 	if (ns) {
-		printf(", of %s", fmt_time(ns));
+		printf(", of %s", ord_fmt_time(ns));
 		if (now > ns)
-			printf(", %s ago", fmt_ms((now - ns) / 1000000));
+			printf(", %s ago", ord_fmt_ms((now - ns) / 1000000));
 	}
 	putchar('\n');
 }
@@ -153,14 +154,14 @@ static pid_t begin_telling(const struct ord_session *s)
 		return pid;
 	ord_catch_signals();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	knl_close();
-	if (!knl_open()) {
+	ord_nl_close();
+	if (!ord_nl_open()) {
 		ord_sleep_ms(PROGRESS_MS);
-		while (!ord_interrupted() && getppid() == parent && !knl_refresh(&look)) {
-			progress_line(&look, "promote");
+		while (!ord_interrupted() && getppid() == parent && !ord_nl_refresh(&look)) {
+			ord_progress_line(&look, "promote");
 			ord_sleep_ms(PROGRESS_MS);
 		}
-		progress_line(&look, NULL);
+		ord_progress_line(&look, NULL);
 	}
 	_exit(0);
 }
@@ -176,74 +177,74 @@ static void end_telling(pid_t pid)
 
 static int change_role(struct ord_session *s)
 {
-	struct dm_volumes all;
+	struct ord_dm_volumes all;
 	struct ord_cut cut;
 	unsigned int nr;
 	uint64_t ns, deadline;
 	pid_t teller;
 	int rc;
 
-	if (dm_volumes_get(&all)) {
-		ord_err("can't read the device-mapper devices: %s", dm_why());
-		return ORD_FAIL;
+	if (ord_dm_volumes_get(&all)) {
+		ord_err("can't read the device-mapper devices: %s", ord_dm_why());
+		return CTL_FAIL;
 	}
 	if (s->role == DMO_ROLE_PRIMARY) {
 		rc = reload_tables(s, &all, &nr);
 		if (!rc)
-			ord_note("%s is a primary already%s", lookup_name(s),
+			ord_note("%s is a primary already%s", ord_session_name(s),
 				 nr ? "; its tables were loaded anew" : "");
-		dm_volumes_free(&all);
-		return rc ? ORD_FAIL : ORD_OK;
+		ord_dm_volumes_free(&all);
+		return rc ? CTL_FAIL : CTL_OK;
 	}
 	rc = preflight(s, &all);
 	if (!rc) {
 		teller = begin_telling(s);
 		deadline = ord_mono_ms() + wait_ms;
 		/* somebody may have opened a volume since it was looked at */
-		while ((rc = knl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
+		while ((rc = ord_nl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
 			ord_sleep_ms(POLL_MS);
 		end_telling(teller);
 		if (rc)
-			ord_err("can't promote %s: %s", lookup_name(s), knl_why());
+			ord_err("can't promote %s: %s", ord_session_name(s), ord_nl_why());
 	}
 	if (!rc) {
 		ns = cut_time(s, cut);
-		if (knl_refresh(s)) {
-			ord_note("can't read the session again: %s", knl_why());
+		if (ord_nl_refresh(s)) {
+			ord_note("can't read the session again: %s", ord_nl_why());
 			s->nr_volumes = 0;	/* so all are loaded anew */
 		}
 		rc = reload_tables(s, &all, &nr);
 		print_result(cut, ns);
 	}
-	dm_volumes_free(&all);
-	return rc ? ORD_FAIL : ORD_OK;
+	ord_dm_volumes_free(&all);
+	return rc ? CTL_FAIL : CTL_OK;
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
 	int rc;
 
 	(void)cmd;
-	s = lookup_session(&list, session);
+	s = ord_lookup_session(&list, session);
 	if (!s)
-		return ORD_FAIL;
+		return CTL_FAIL;
 	rc = change_role(s);
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+static const struct ctl_operand operands[] = { { "SESSION", &session }, { 0 } };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	{ "force", NULL, "even while INCONSISTENT: the data is then a mixture of states, to be repaired or thrown away",
-	  opt_flag, &force },
+	  ctl_opt_flag, &force },
 	CTL_WAIT("wait", &wait_ms, "for how long, if something has a volume open; default: 5s"),
 	{ 0 }
 };
 
-const struct command cmd_promote = {
+const struct ctl_command ctl_cmd_promote = {
 	.name = "promote",
 	.what = "make a secondary a writable primary, at its newest boundary",
 	.operands = operands,

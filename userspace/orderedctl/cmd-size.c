@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/dev.h"
+#include "orderedctl/ctl.h"
 #include "orderedctl/outage.h"
 
 #define MIB_BLOCKS	256
@@ -82,25 +82,25 @@ static void note_unit(u64 blocks)
 	while (dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, why) > 0)
 		mib++;
 	ord_note("what does not fit the memory budget of %s counts in units of %s, whole, however little of them was written; with --budget-mib %llu units are of 4 KiB",
-		 fmt_bytes((uint64_t)budget_mib << 20), fmt_bytes((uint64_t)DMO_BLOCK << shift),
+		 ord_fmt_bytes((uint64_t)budget_mib << 20), ord_fmt_bytes((uint64_t)DMO_BLOCK << shift),
 		 (unsigned long long)mib);
 }
 
 static void print_outage(uint64_t chunk_max)
 {
-	uint64_t ms = outage_ms_of(chunk_max, rate, cycle_ms);
+	uint64_t ms = ctl_outage_ms_of(chunk_max, rate, cycle_ms);
 
 	if (chunk_max >= dmo_chunk_bytes(0, volume_blocks(), 0))
 		printf("outage         any: all the volumes fit\n");
 	else if (!ms)
 		printf("outage         none: not even two cycles of %s at %s/s fit\n",
-		       fmt_ms(cycle_ms), fmt_bytes(rate));
+		       ord_fmt_ms(cycle_ms), ord_fmt_bytes(rate));
 	else
-		printf("outage         %s at %s/s, cycles of %s\n", fmt_ms(ms), fmt_bytes(rate),
-		       fmt_ms(cycle_ms));
+		printf("outage         %s at %s/s, cycles of %s\n", ord_fmt_ms(ms), ord_fmt_bytes(rate),
+		       ord_fmt_ms(cycle_ms));
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	char why[DMO_REASON_LEN];
 	u64 blocks, bytes = 0;
@@ -108,32 +108,32 @@ static int run(const struct command *cmd)
 	(void)cmd;
 	if (dmo_ref_unit(sb.volumes, sb.nr_volumes, (u64)budget_mib << 20, why) < 0) {
 		ord_err("--budget-mib: %s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
-	blocks = outage_blocks(outage_ms, rate, cycle_ms);
+	blocks = ctl_outage_blocks(outage_ms, rate, cycle_ms);
 	if (blocks > volume_blocks())
 		blocks = volume_blocks();
 	if (!meta_bytes)
 		meta_bytes = smallest(dmo_chunk_bytes(0, blocks, 0)) * MIB_BLOCKS * DMO_BLOCK;
 	if (dmo_super_layout(&sb, meta_bytes / DMO_BLOCK, why)) {
 		ord_err("--meta: %s", why);
-		return ORD_FAIL;
+		return CTL_FAIL;
 	}
 	bytes = dmo_chunk_max(sb.journal_blocks);
-	printf("metadata       %s, at each side\n", fmt_size_exact(meta_bytes));
-	printf("journal        %s\n", fmt_bytes(sb.journal_blocks * DMO_BLOCK));
-	printf("largest chunk  %s\n", fmt_bytes(bytes));
+	printf("metadata       %s, at each side\n", ord_fmt_size_exact(meta_bytes));
+	printf("journal        %s\n", ord_fmt_bytes(sb.journal_blocks * DMO_BLOCK));
+	printf("largest chunk  %s\n", ord_fmt_bytes(bytes));
 	print_outage(bytes);
 	note_unit(outage_ms ? blocks : bytes / DMO_BLOCK);
-	return ORD_OK;
+	return CTL_OK;
 }
 
 /* SIZE or DATA, a device of which it is taken. */
-static int parse_volumes(const struct opt *o, const char *text)
+static int parse_volumes(const struct ctl_opt *o, const char *text)
 {
 	struct dmo_volume_info *v = &sb.volumes[sb.nr_volumes];
 	char why[DMO_REASON_LEN];
-	struct dev_info dev;
+	struct ord_dev_info dev;
 	uint64_t bytes;
 	u64 sum = 0;
 	u32 i;
@@ -142,20 +142,20 @@ static int parse_volumes(const struct opt *o, const char *text)
 	if (sb.nr_volumes == DMO_MAX_VOLUMES) {
 		ord_err("--%s: a session has at most %d volumes; use several sessions", o->name,
 			DMO_MAX_VOLUMES);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (*text == '/' || *text == '.') {
-		fd = dev_open(text, O_RDONLY, false, &dev, why);
+		fd = ord_dev_open(text, O_RDONLY, false, &dev, why);
 		if (fd < 0) {
 			ord_err("--%s: %s", o->name, why);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		close(fd);
 		bytes = dev.bytes;
 	} else if (ord_size(text, 1, &bytes)) {
 		ord_err("--%s: \"%s\" is neither a size nor a path; say for example 10G, 1.5T or /dev/sdb",
 			o->name, text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	v->id = sb.nr_volumes;
 	v->lbs = DMO_SECTOR;
@@ -165,7 +165,7 @@ static int parse_volumes(const struct opt *o, const char *text)
 	if (v->sectors < DMO_MIN_VOLUME_SECTORS || sum > DMO_MAX_SESSION_SECTORS) {
 		ord_err("--%s: %s is out of range; give 1 MiB to 64 TiB, all volumes together",
 			o->name, text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	sb.nr_volumes++;
 	return 0;
@@ -173,24 +173,24 @@ static int parse_volumes(const struct opt *o, const char *text)
 
 enum { FOR_OUTAGE, FOR_META };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	{ "volumes", "SIZE|DATA", "a volume of the session, 1M to 64T all together", parse_volumes,
 	  .must = true, .many = true },
 	{ "rate", "RATE", "distinct data written, blocks of 4 KiB; what is written again in the same cycle, or the same outage, counts once",
-	  opt_rate, &rate, .must = true },
-	{ "outage", "TIME", "for how long there may be no link", opt_time, &outage_ms,
-	  .unit = 1000, .min = 1000, .max = 100ULL * 86400000, .forms = FORM(FOR_OUTAGE),
+	  ctl_opt_rate, &rate, .must = true },
+	{ "outage", "TIME", "for how long there may be no link", ctl_opt_time, &outage_ms,
+	  .unit = 1000, .min = 1000, .max = 100ULL * 86400000, .forms = CTL_FORM(FOR_OUTAGE),
 	  .must = true },
-	{ "meta", "SIZE", "a metadata device of that size: for how long an outage is it?", opt_size,
-	  &meta_bytes, .unit = 1, .min = 1 << 20, .max = 1ULL << 50, .forms = FORM(FOR_META),
+	{ "meta", "SIZE", "a metadata device of that size: for how long an outage is it?", ctl_opt_size,
+	  &meta_bytes, .unit = 1, .min = 1 << 20, .max = 1ULL << 50, .forms = CTL_FORM(FOR_META),
 	  .must = true },
-	{ "cycle", "TIME", "length of a cycle; default: 1s", opt_time, &cycle_ms, .unit = 1000,
+	{ "cycle", "TIME", "length of a cycle; default: 1s", ctl_opt_time, &cycle_ms, .unit = 1000,
 	  .min = DMO_CYCLE_MS_MIN, .max = DMO_CYCLE_MS_MAX },
 	CTL_BUDGET(&budget_mib, "memory for blocks on their way, 256 by default"),
 	{ 0 }
 };
 
-const struct command cmd_size = {
+const struct ctl_command ctl_cmd_size = {
 	.name = "size",
 	.what = "how large a metadata device has to be, or what one is good for",
 	.opts = opts,

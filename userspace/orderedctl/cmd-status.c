@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/lookup.h"
 #include "lib/nl.h"
-#include "orderedctl/print.h"
 #include "lib/verdict.h"
+#include "orderedctl/ctl.h"
+#include "orderedctl/print.h"
 
 static const char *session;
 static bool json, dump, checking;
@@ -21,57 +21,57 @@ static int show(void (*print)(const struct ord_sessions *list))
 	struct ord_sessions all, one = { .nr = 1 };
 
 	if (session) {
-		one.v = lookup_session(&all, session);
+		one.v = ord_lookup_session(&all, session);
 		if (!one.v) {
 			if (watch_ms && isdigit((unsigned char)*session))
 				ord_note("if \"%s\" is how often to look, write --watch=%s", session,
 					 session);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
-	} else if (knl_sessions(&all)) {
-		ord_err("can't read the sessions: %s", knl_why());
-		return ORD_FAIL;
+	} else if (ord_nl_sessions(&all)) {
+		ord_err("can't read the sessions: %s", ord_nl_why());
+		return CTL_FAIL;
 	}
 	print(session ? &one : &all);
 	ord_sessions_free(&all);
-	return ORD_OK;
+	return CTL_OK;
 }
 
 /* For monitoring: one line, and the worst of the verdicts as exit code. */
 static int check(void)
 {
-	enum verdict_level worst = V_OK;
+	enum ord_verdict_level worst = ORD_V_OK;
 	struct ord_sessions all = { 0 };
 	struct ord_session *one = NULL;
-	struct verdict v;
+	struct ord_verdict v;
 	unsigned int i;
 
 	if (session) {
-		one = lookup_session(&all, session);
-	} else if (knl_sessions(&all)) {
-		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", knl_why());
-		return V_UNKNOWN;
+		one = ord_lookup_session(&all, session);
+	} else if (ord_nl_sessions(&all)) {
+		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", ord_nl_why());
+		return ORD_V_UNKNOWN;
 	}
 	if (session && !one) {
 		printf("ORDERED UNKNOWN - there is no session \"%s\"\n", session);
-		return V_UNKNOWN;
+		return ORD_V_UNKNOWN;
 	}
 	if (!all.nr) {
 		printf("ORDERED UNKNOWN - no sessions\n");
-		return V_UNKNOWN;
+		return ORD_V_UNKNOWN;
 	}
 	for (i = 0; i < all.nr; i++) {
 		if (one && one != &all.v[i])
 			continue;
-		verdict_of(&all.v[i], max_lag_ms, &v);
+		ord_verdict_of(&all.v[i], max_lag_ms, &v);
 		if (v.level > worst)
 			worst = v.level;
 	}
-	printf("ORDERED %s -", verdict_name(worst));
+	printf("ORDERED %s -", ord_verdict_name(worst));
 	for (i = 0; i < all.nr; i++) {
 		if (one && one != &all.v[i])
 			continue;
-		verdict_of(&all.v[i], max_lag_ms, &v);
+		ord_verdict_of(&all.v[i], max_lag_ms, &v);
 		printf(" %s%s%s;", v.line, *v.why ? ": " : "", v.why);
 	}
 	putchar('\n');
@@ -81,7 +81,7 @@ static int check(void)
 
 static int watch(void (*print)(const struct ord_sessions *list))
 {
-	bool tty = isatty(STDOUT_FILENO) && print == print_pretty;
+	bool tty = isatty(STDOUT_FILENO) && print == ctl_print_pretty;
 	int rc;
 
 	ord_catch_signals();
@@ -89,20 +89,20 @@ static int watch(void (*print)(const struct ord_sessions *list))
 		if (tty)
 			fputs("\033[H\033[J", stdout);
 		rc = show(print);
-		if (!tty && print == print_pretty)
+		if (!tty && print == ctl_print_pretty)
 			putchar('\n');
 		if (fflush(stdout) || rc)
 			return rc;	/* main() says of the output */
 		ord_sleep_ms(watch_ms);
 		if (ord_interrupted())
-			return ORD_OK;
+			return CTL_OK;
 	}
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
-	void (*print)(const struct ord_sessions *list) = json ? print_json : dump ? print_dump :
-							  print_pretty;
+	void (*print)(const struct ord_sessions *list) = json ? ctl_print_json : dump ? ctl_print_dump :
+							  ctl_print_pretty;
 
 	(void)cmd;
 	if (checking)
@@ -110,34 +110,35 @@ static int run(const struct command *cmd)
 	return watch_ms ? watch(print) : show(print);
 }
 
-static int parse_watch(const struct opt *o, const char *text)
+static int parse_watch(const struct ctl_opt *o, const char *text)
 {
-	return opt_time(o, text ? text : "1");
+	return ctl_opt_time(o, text ? text : "1");
 }
 
 enum { PEOPLE, JSON, DUMP, PLUGIN };
-#define SHOWN	(FORM(PEOPLE) | FORM(JSON) | FORM(DUMP))
+#define SHOWN	(CTL_FORM(PEOPLE) | CTL_FORM(JSON) | CTL_FORM(DUMP))
 
-static const struct operand operands[] = {
+static const struct ctl_operand operands[] = {
 	{ "SESSION", &session, .optional = true },
 	{ 0 }
 };
 
-static const struct opt opts[] = {
-	{ "json", NULL, "an array of one object a session; see FIELDS in orderedctl(8)", opt_flag,
-	  &json, .forms = FORM(JSON), .must = true },
-	{ "dump", NULL, "lines of fields separated by tabs; see FIELDS in orderedctl(8)", opt_flag,
-	  &dump, .forms = FORM(DUMP), .must = true },
+static const struct ctl_opt opts[] = {
+	{ "json", NULL, "an array of one object a session; see FIELDS in orderedctl(8)", ctl_opt_flag,
+	  &json, .forms = CTL_FORM(JSON), .must = true },
+	{ "dump", NULL, "lines of fields separated by tabs; see FIELDS in orderedctl(8)", ctl_opt_flag,
+	  &dump, .forms = CTL_FORM(DUMP), .must = true },
 	{ "watch", "TIME", "again and again, each second or as said", parse_watch, &watch_ms,
-	  .unit = 1000, .min = 1000, .max = TIMEOUT_MAX_MS, .forms = SHOWN, .may = true },
+	  .unit = 1000, .min = 1000, .max = CTL_TIMEOUT_MAX_MS, .forms = SHOWN, .may = true },
 	{ "check", NULL, "for monitoring: one line, and the exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (which wrong usage is, too)",
-	  opt_flag, &checking, .forms = FORM(PLUGIN), .must = true },
-	{ "max-lag", "TIME", "more than that, or no copy at all, is CRITICAL", opt_time,
-	  &max_lag_ms, .unit = 1000, .min = 1000, .max = TIMEOUT_MAX_MS, .forms = FORM(PLUGIN) },
+	  ctl_opt_flag, &checking, .forms = CTL_FORM(PLUGIN), .must = true },
+	{ "max-lag", "TIME", "more than that, or no copy at all, is CRITICAL", ctl_opt_time,
+	  &max_lag_ms, .unit = 1000, .min = 1000, .max = CTL_TIMEOUT_MAX_MS,
+	  .forms = CTL_FORM(PLUGIN) },
 	{ 0 }
 };
 
-const struct command cmd_status = {
+const struct ctl_command ctl_cmd_status = {
 	.name = "status",
 	.what = "role, state, cuts, lag, link, and what blocks",
 	.operands = operands,

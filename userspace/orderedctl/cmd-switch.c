@@ -8,7 +8,7 @@
 
 static const char *session;
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
@@ -16,19 +16,19 @@ static int run(const struct command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = lookup_session(&list, session);
+	s = ord_lookup_session(&list, session);
 	if (!s)
-		return ORD_FAIL;
-	rc = cut_make(s, &cut);
+		return CTL_FAIL;
+	rc = ctl_cut(s, &cut);
 	if (!rc)
-		printf("%s\n", fmt_cut(cut.epoch, cut.n));
+		printf("%s\n", ord_fmt_cut(cut.epoch, cut.n));
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static const struct operand operands[] = { { "SESSION", &session }, { 0 } };
+static const struct ctl_operand operands[] = { { "SESSION", &session }, { 0 } };
 
-const struct command cmd_switch = {
+const struct ctl_command ctl_cmd_switch = {
 	.name = "switch",
 	.what = "end the current cycle; prints the cut, EPOCH.N",
 	.operands = operands,

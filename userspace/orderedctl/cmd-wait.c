@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/lookup.h"
 #include "lib/nl.h"
 #include "lib/verdict.h"
+#include "orderedctl/ctl.h"
 
 #define POLL_MS		100
-#define ORD_TIMED_OUT	3	/* promised in the man page */
+#define CTL_TIMED_OUT	3	/* promised in the man page */
 
 static const char *session, *goal_name;
 static uint64_t timeout_ms;
@@ -59,68 +59,68 @@ static const struct {
 static int wait_for(struct ord_session *s, unsigned int goal)
 {
 	uint64_t start = ord_mono_ms();
-	struct verdict v;
+	struct ord_verdict v;
 
 	ord_catch_signals();
 	for (;;) {
-		if (knl_refresh(s)) {
-			progress_line(s, NULL);
-			ord_err("can't read %s: %s", lookup_name(s), knl_why());
-			return ORD_FAIL;
+		if (ord_nl_refresh(s)) {
+			ord_progress_line(s, NULL);
+			ord_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+			return CTL_FAIL;
 		}
 		if (s->state != DMO_STATE_BUSY && goals[goal].is(s)) {
-			progress_line(s, NULL);
-			return ORD_OK;
+			ord_progress_line(s, NULL);
+			return CTL_OK;
 		}
-		progress_line(s, goals[goal].name);
-		verdict_of(s, 0, &v);
+		ord_progress_line(s, goals[goal].name);
+		ord_verdict_of(s, 0, &v);
 		if (s->state == DMO_STATE_FAILED || ord_interrupted()) {
-			progress_line(s, NULL);
-			ord_err("%s: %s", lookup_name(s),
+			ord_progress_line(s, NULL);
+			ord_err("%s: %s", ord_session_name(s),
 				ord_interrupted() ? "interrupted" : v.why);
-			return ORD_FAIL;
+			return CTL_FAIL;
 		}
 		if (timeout_ms && ord_mono_ms() - start >= timeout_ms) {
-			progress_line(s, NULL);
-			ord_err("%s: not %s in time: %s", lookup_name(s), goals[goal].name,
+			ord_progress_line(s, NULL);
+			ord_err("%s: not %s in time: %s", ord_session_name(s), goals[goal].name,
 				*v.why ? v.why : ord_block_text(s->block));
-			return ORD_TIMED_OUT;
+			return CTL_TIMED_OUT;
 		}
 		ord_sleep_ms(POLL_MS);
 	}
 }
 
-static int run(const struct command *cmd)
+static int run(const struct ctl_command *cmd)
 {
 	struct ord_sessions list;
 	struct ord_session *s;
 	unsigned int goal;
 	int rc;
 
-	for (goal = 0; goal < ARRAY_LEN(goals); goal++)
+	for (goal = 0; goal < ORD_ARRAY_LEN(goals); goal++)
 		if (!strcmp(goals[goal].name, goal_name))
 			break;
-	if (goal == ARRAY_LEN(goals))
+	if (goal == ORD_ARRAY_LEN(goals))
 		return ctl_usage_error(cmd, "\"%.60s\" is nothing to wait for: link, copied, consistent or drained",
 				       goal_name);
-	s = lookup_session(&list, session);
+	s = ord_lookup_session(&list, session);
 	if (!s)
-		return ORD_FAIL;
+		return CTL_FAIL;
 	rc = wait_for(s, goal);
 	ord_sessions_free(&list);
 	return rc;
 }
 
-static const struct operand operands[] = {
+static const struct ctl_operand operands[] = {
 	{ "SESSION", &session }, { "link|copied|consistent|drained", &goal_name }, { 0 }
 };
 
-static const struct opt opts[] = {
+static const struct ctl_opt opts[] = {
 	CTL_WAIT("timeout", &timeout_ms, "how long to wait; default: for ever"),
 	{ 0 }
 };
 
-const struct command cmd_wait = {
+const struct ctl_command ctl_cmd_wait = {
 	.name = "wait",
 	.what = "wait until a session has come so far",
 	.operands = operands,

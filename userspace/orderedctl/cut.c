@@ -4,14 +4,14 @@
 #include "orderedctl/ctl.h"
 #include "orderedctl/cut.h"
 
-int cut_make(const struct ord_session *s, struct ord_cut *cut)
+int ctl_cut(const struct ord_session *s, struct ord_cut *cut)
 {
 	if (s->role != DMO_ROLE_PRIMARY) {
-		ord_err("%s: only a primary makes cuts; give the command there", lookup_name(s));
-		return ORD_FAIL;
+		ord_err("%s: only a primary makes cuts; give the command there", ord_session_name(s));
+		return CTL_FAIL;
 	}
-	if (!knl_switch(s, cut))
-		return ORD_OK;
-	ord_err("can't switch %s: %s", lookup_name(s), knl_why());
-	return ORD_FAIL;
+	if (!ord_nl_switch(s, cut))
+		return CTL_OK;
+	ord_err("can't switch %s: %s", ord_session_name(s), ord_nl_why());
+	return CTL_FAIL;
 }

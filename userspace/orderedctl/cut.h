@@ -6,10 +6,10 @@
 #include "lib/model.h"
 
 /*
- * cut_make - end the current cycle of @s, which must be a primary
+ * ctl_cut - end the current cycle of @s, which must be a primary
  * @cut: the boundary that it became
  * Return: an exit code, after it said what failed.
  */
-int cut_make(const struct ord_session *s, struct ord_cut *cut);
+int ctl_cut(const struct ord_session *s, struct ord_cut *cut);
 
 #endif /* CTL_CUT_H */

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/lookup.h"
 #include "lib/nl.h"
 #include "lib/sock.h"
+#include "orderedctl/ctl.h"
 #include "orderedctl/link.h"
 
 #define ATTEMPT_MS	30000	/* for a connection, or a handshake */
@@ -26,7 +26,7 @@
 
 struct attempt {
 	struct ord_session *s;
-	struct endpoint ep;
+	struct ord_endpoint ep;
 	int listener;		/* -1: we connect */
 	uint64_t timeout_ms;	/* 0: not given */
 	uint32_t link_timeout_ms;
@@ -42,8 +42,8 @@ static void wait_line(const struct attempt *a, const char *what, uint64_t since)
 	if (a->keep || !isatty(STDERR_FILENO))
 		return;
 	if (what)
-		fprintf(stderr, "\r\033[K%s: %s, for %s", lookup_name(a->s), what,
-			fmt_ms(ord_mono_ms() - since));
+		fprintf(stderr, "\r\033[K%s: %s, for %s", ord_session_name(a->s), what,
+			ord_fmt_ms(ord_mono_ms() - since));
 	else
 		fputs("\r\033[K", stderr);
 	fflush(stderr);
@@ -57,14 +57,14 @@ static int fail(struct attempt *a, int rc, const char *why)
 
 static int read_state(struct attempt *a)
 {
-	int rc = knl_refresh(a->s);
+	int rc = ord_nl_refresh(a->s);
 
 	/* short of memory is no reason to give up a link for good */
 	while (rc == -ENOMEM && a->keep && !ord_interrupted()) {
 		ord_sleep_ms(BACKOFF_MIN_MS);
-		rc = knl_refresh(a->s);
+		rc = ord_nl_refresh(a->s);
 	}
-	return rc ? fail(a, rc, knl_why()) : 0;
+	return rc ? fail(a, rc, ord_nl_why()) : 0;
 }
 
 /* Events of this session until now; 1: *@ev is about the link, 0 none. */
@@ -72,7 +72,7 @@ static int next_link_event(struct attempt *a, struct ord_event *ev)
 {
 	int rc;
 
-	while ((rc = knl_events_next(ev)) == 1)
+	while ((rc = ord_nl_events_next(ev)) == 1)
 		if (ord_same_meta(a->s, ev->meta_major, ev->meta_minor) &&
 		    (ev->event == DMO_EVENT_LINK_UP || ev->event == DMO_EVENT_LINK_DOWN))
 			return 1;
@@ -81,7 +81,7 @@ static int next_link_event(struct attempt *a, struct ord_event *ev)
 
 static void wait_event(uint64_t ms)
 {
-	struct pollfd p = { .fd = knl_events_fd(), .events = POLLIN };
+	struct pollfd p = { .fd = ord_nl_events_fd(), .events = POLLIN };
 
 	poll(&p, 1, (int)ms);
 }
@@ -97,7 +97,7 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 		wait_line(a, "connected, the kernels compare what they are", start);
 		rc = next_link_event(a, &ev);
 		if (rc < 0)
-			return fail(a, rc, knl_why());
+			return fail(a, rc, ord_nl_why());
 		if (rc)
 			return ev.event == DMO_EVENT_LINK_UP ? 0 :
 			       fail(a, -ECONNRESET, *ev.reason ? ev.reason :
@@ -117,7 +117,7 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 					    "the link went down, the kernel gave no reason");
 		}
 		if (now >= deadline) {
-			knl_link_detach(a->s, true);
+			ord_nl_link_detach(a->s, true);
 			return fail(a, -ETIMEDOUT,
 				    "the peer did not finish the handshake in time; is it a dm-ordered session?");
 		}
@@ -141,7 +141,7 @@ static int accept_peer(struct attempt *a)
 	for (;;) {
 		wait_line(a, "waiting for the peer to connect", start);
 		now = ord_mono_ms();
-		fd = sock_accept(a->listener, end - now < CHECK_MS ? end : now + CHECK_MS, a->why);
+		fd = ord_sock_accept(a->listener, end - now < CHECK_MS ? end : now + CHECK_MS, a->why);
 		if (fd != -ETIMEDOUT || ord_mono_ms() >= end)
 			return fd;
 		rc = read_state(a);
@@ -166,16 +166,16 @@ static int try_link(struct attempt *a)
 		now = ord_mono_ms();
 	} else {
 		wait_line(a, "connecting", now);
-		fd = sock_connect(&a->ep, now + ms, a->why);
+		fd = ord_sock_connect(&a->ep, now + ms, a->why);
 	}
 	if (fd < 0)
 		return fd;
 	while (next_link_event(a, &ev) == 1)
 		;	/* of a link before this one */
-	rc = knl_link_attach(a->s, fd, a->link_timeout_ms);
+	rc = ord_nl_link_attach(a->s, fd, a->link_timeout_ms);
 	close(fd);
 	if (rc && !(rc == -EEXIST && a->lifted))
-		return fail(a, rc, knl_why());
+		return fail(a, rc, ord_nl_why());
 	a->attached = true;
 	return wait_up(a, now + ms);
 }
@@ -204,15 +204,15 @@ static int refused(struct attempt *a)
 
 	snprintf(why, sizeof(why), "%s", *a->s->reason && a->s->flags & DMO_F_REFUSED ?
 		 a->s->reason : a->why);
-	ord_err("%s: no link, and no other try will make one: %s", lookup_name(a->s), why);
-	return ORD_REFUSED;
+	ord_err("%s: no link, and no other try will make one: %s", ord_session_name(a->s), why);
+	return CTL_REFUSED;
 }
 
 static void say(const struct attempt *a, const char *what, const char *why)
 {
 	if (a->keep)
-		printf("%s ", fmt_time(ord_wall_ns()));
-	printf("%s: %s%s%s\n", lookup_name(a->s), what, *why ? ": " : "", why);
+		printf("%s ", ord_fmt_time(ord_wall_ns()));
+	printf("%s: %s%s%s\n", ord_session_name(a->s), what, *why ? ": " : "", why);
 	fflush(stdout);
 }
 
@@ -226,7 +226,7 @@ static int wait_down(struct attempt *a)
 	for (;;) {
 		rc = next_link_event(a, &ev);
 		if (rc < 0)
-			return fail(a, rc, knl_why());
+			return fail(a, rc, ord_nl_why());
 		if (rc && ev.event == DMO_EVENT_LINK_DOWN)
 			return fail(a, 0, ev.reason);
 		if (ord_interrupted())
@@ -252,17 +252,17 @@ static int stopped(struct attempt *a, int rc)
 {
 	if (ord_interrupted()) {
 		say(a, "interrupted; a link that is up stays", "");
-		return ORD_OK;
+		return CTL_OK;
 	}
-	ord_err("%s: %s", lookup_name(a->s), rc ? a->why : "the session is gone");
-	return ORD_FAIL;
+	ord_err("%s: %s", ord_session_name(a->s), rc ? a->why : "the session is gone");
+	return CTL_FAIL;
 }
 
 static void close_listener(struct attempt *a)
 {
 	if (a->listener < 0)
 		return;
-	sock_unlisten(a->listener);
+	ord_sock_unlisten(a->listener);
 	a->listener = -1;
 	if (a->ep.is_unix)
 		unlink(a->ep.path);
@@ -275,7 +275,7 @@ static int wait_listen(struct attempt *a, bool again)
 	int fd;
 
 	for (;;) {
-		fd = sock_listen(&a->ep, a->why);
+		fd = ord_sock_listen(&a->ep, a->why);
 		if (fd >= 0 || !a->keep || ord_interrupted() ||
 		    (fd != -EADDRNOTAVAIL && fd != -EHOSTUNREACH && !(again && fd == -EADDRINUSE)))
 			return fd;
@@ -363,15 +363,15 @@ static int one_link(struct attempt *a)
 	if (rc && is_final(a))
 		return refused(a);
 	if (rc) {
-		ord_err("%s: no link: %s", lookup_name(a->s), a->why);
-		return ORD_FAIL;
+		ord_err("%s: no link: %s", ord_session_name(a->s), a->why);
+		return CTL_FAIL;
 	}
 	read_state(a);
 	say(a, "link up", a->s->link_peer);
-	return ORD_OK;
+	return CTL_OK;
 }
 
-int link_make(const struct command *cmd, const struct link_args *given, bool listening)
+int ctl_link(const struct ctl_command *cmd, const struct ctl_link_args *given, bool listening)
 {
 	struct attempt a = {
 		.listener = -1, .timeout_ms = given->timeout_ms,
@@ -380,16 +380,16 @@ int link_make(const struct command *cmd, const struct link_args *given, bool lis
 	struct ord_sessions list;
 	int rc;
 
-	if (sock_parse(&a.ep, given->address, listening, a.why)) {
+	if (ord_sock_parse(&a.ep, given->address, listening, a.why)) {
 		ord_err("%s: %s", cmd->name, a.why);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
-	a.s = lookup_session(&list, given->session);
+	a.s = ord_lookup_session(&list, given->session);
 	if (!a.s)
-		return ORD_FAIL;
-	rc = ORD_FAIL;
-	if (knl_events_open()) {
-		ord_err("%s", knl_why());
+		return CTL_FAIL;
+	rc = CTL_FAIL;
+	if (ord_nl_events_open()) {
+		ord_err("%s", ord_nl_why());
 		goto out;
 	}
 	if (listening) {
@@ -402,8 +402,8 @@ int link_make(const struct command *cmd, const struct link_args *given, bool lis
 	}
 	ord_catch_signals();
 	a.lifted = unwanted(&a);
-	if (a.lifted && knl_link_want(a.s)) {
-		ord_err("%s: %s", lookup_name(a.s), knl_why());
+	if (a.lifted && ord_nl_link_want(a.s)) {
+		ord_err("%s: %s", ord_session_name(a.s), ord_nl_why());
 		goto out_listener;
 	}
 	read_state(&a);

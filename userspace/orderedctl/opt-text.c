@@ -74,7 +74,7 @@ static void put_piece(struct line *l, const char *text)
 	l->column += 1 + strlen(text);
 }
 
-static const char *opt_piece(const struct opt *o, char *buf, size_t len)
+static const char *opt_piece(const struct ctl_opt *o, char *buf, size_t len)
 {
 	snprintf(buf, len, "%s--%s%s%s%s%s%s", o->must ? "" : "[", o->name,
 		 o->may ? "[=" : o->arg ? " " : "", o->arg ? o->arg : "", o->may ? "]" : "",
@@ -82,10 +82,10 @@ static const char *opt_piece(const struct opt *o, char *buf, size_t len)
 	return buf;
 }
 
-static void put_form(struct line *l, const struct command *cmd, unsigned int form)
+static void put_form(struct line *l, const struct ctl_command *cmd, unsigned int form)
 {
-	const struct operand *a;
-	const struct opt *o;
+	const struct ctl_operand *a;
+	const struct ctl_opt *o;
 	char buf[128];
 
 	for (a = cmd->operands; a && a->word; a++) {
@@ -99,30 +99,30 @@ static void put_form(struct line *l, const struct command *cmd, unsigned int for
 			put_piece(l, opt_piece(o, buf, sizeof(buf)));
 }
 
-/* The forms that a command has, at least FORM(0). */
-static unsigned int forms_of(const struct command *cmd)
+/* The forms that a command has, at least CTL_FORM(0). */
+static unsigned int forms_of(const struct ctl_command *cmd)
 {
-	const struct operand *a;
+	const struct ctl_operand *a;
 	unsigned int forms = 0;
-	const struct opt *o;
+	const struct ctl_opt *o;
 
 	for (a = cmd->operands; a && a->word; a++)
 		forms |= a->forms;
 	for (o = cmd->opts; o && o->name; o++)
 		forms |= o->forms;
-	return forms ? forms : FORM(0);
+	return forms ? forms : CTL_FORM(0);
 }
 
 /* -- for people -------------------------------------------------------------- */
 
-void opt_usage(FILE *f, const struct command *cmd, const char *first)
+void ctl_opt_usage(FILE *f, const struct ctl_command *cmd, const char *first)
 {
 	unsigned int forms = forms_of(cmd), n;
 
 	for (n = 0; forms >> n; n++) {
 		struct line l = { .f = f, .indent = strlen(first) + 11 };
 
-		if (!(forms & FORM(n)))
+		if (!(forms & CTL_FORM(n)))
 			continue;
 		if (n)
 			fprintf(f, "%*s", (int)strlen(first), "");
@@ -130,7 +130,7 @@ void opt_usage(FILE *f, const struct command *cmd, const char *first)
 			fputs(first, f);
 		fprintf(f, "orderedctl %s", cmd->name);
 		l.column = l.indent + strlen(cmd->name);
-		put_form(&l, cmd, FORM(n));
+		put_form(&l, cmd, CTL_FORM(n));
 		fputc('\n', f);
 	}
 }
@@ -159,20 +159,20 @@ static void wrap(FILE *f, const char *text, size_t indent)
 }
 
 /* "1s to 1d", or "" where all is allowed. */
-static const char *range(const struct opt *o, char *buf, size_t len)
+static const char *range(const struct ctl_opt *o, char *buf, size_t len)
 {
 	*buf = '\0';
 	if (!o->max || !o->unit)
 		return buf;
 	if (!strcmp(o->arg, "TIME") || !strcmp(o->arg, "MS"))
-		snprintf(buf, len, "%s to %s", fmt_ms_exact(o->min), fmt_ms_exact(o->max));
+		snprintf(buf, len, "%s to %s", ord_fmt_ms_exact(o->min), ord_fmt_ms_exact(o->max));
 	else
-		snprintf(buf, len, "%s to %s", fmt_size_exact(o->min), fmt_size_exact(o->max));
+		snprintf(buf, len, "%s to %s", ord_fmt_size_exact(o->min), ord_fmt_size_exact(o->max));
 	return buf;
 }
 
 /* What is said of an option, in one line. */
-static const char *help_text(const struct opt *o, char *buf, size_t len)
+static const char *help_text(const struct ctl_opt *o, char *buf, size_t len)
 {
 	char limits[64];
 
@@ -182,9 +182,9 @@ static const char *help_text(const struct opt *o, char *buf, size_t len)
 	return buf;
 }
 
-void opt_help(FILE *f, const struct command *cmd)
+void ctl_opt_help(FILE *f, const struct ctl_command *cmd)
 {
-	const struct opt *o;
+	const struct ctl_opt *o;
 	char buf[512];
 
 	for (o = cmd->opts; o && o->name; o++) {
@@ -194,11 +194,11 @@ void opt_help(FILE *f, const struct command *cmd)
 	}
 }
 
-void opt_words(FILE *f)
+void ctl_opt_words(FILE *f)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(words); i++) {
+	for (i = 0; i < ORD_ARRAY_LEN(words); i++) {
 		fprintf(f, "  %-8s ", words[i].word);
 		wrap(f, words[i].meaning, 11);
 	}
@@ -215,7 +215,7 @@ static void put_escaped(const char *text)
 	}
 }
 
-void opt_man_usage(const struct command *cmd)
+void ctl_opt_man_usage(const struct ctl_command *cmd)
 {
 	unsigned int forms = forms_of(cmd), n;
 	bool first = true;
@@ -223,18 +223,18 @@ void opt_man_usage(const struct command *cmd)
 	for (n = 0; forms >> n; n++) {
 		struct line l = { .f = stdout, .man = true, .column = 1 };
 
-		if (!(forms & FORM(n)))
+		if (!(forms & CTL_FORM(n)))
 			continue;
 		printf(".%s\n\\fB%s\\fR", first ? "TP" : "TQ", cmd->name);
-		put_form(&l, cmd, FORM(n));
+		put_form(&l, cmd, CTL_FORM(n));
 		putchar('\n');
 		first = false;
 	}
 }
 
-void opt_man_options(const struct command *cmd)
+void ctl_opt_man_options(const struct ctl_command *cmd)
 {
-	const struct opt *o;
+	const struct ctl_opt *o;
 	char buf[512];
 
 	if (!cmd->opts)
@@ -258,11 +258,11 @@ void opt_man_options(const struct command *cmd)
 	puts(".RE");
 }
 
-void opt_man_words(void)
+void ctl_opt_man_words(void)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(words); i++) {
+	for (i = 0; i < ORD_ARRAY_LEN(words); i++) {
 		printf(".TP\n.I %s\n", words[i].word);
 		/* a line that begins with ' is a request */
 		fputs("\\&", stdout);
@@ -273,9 +273,9 @@ void opt_man_words(void)
 
 /* -- for the shell ------------------------------------------------------------ */
 
-static const struct opt *opt_called(const struct command *cmd, const char *word, size_t len)
+static const struct ctl_opt *opt_called(const struct ctl_command *cmd, const char *word, size_t len)
 {
-	const struct opt *o;
+	const struct ctl_opt *o;
 
 	if (strncmp(word, "--", 2) || len < 2)
 		return NULL;
@@ -299,11 +299,11 @@ static void propose_arg(const char *arg, void (*of)(const char *word))
 	}
 }
 
-void opt_propose(const struct command *cmd, int argc, char **argv, void (*of)(const char *word))
+void ctl_opt_propose(const struct ctl_command *cmd, int argc, char **argv, void (*of)(const char *word))
 {
 	const char *cur = argc ? argv[argc - 1] : "", *eq = strchr(cur, '=');
-	const struct opt *o = NULL;
-	const struct operand *a;
+	const struct ctl_opt *o = NULL;
+	const struct ctl_operand *a;
 	int i, operands = 0;
 	bool options = true;
 

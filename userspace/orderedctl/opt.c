@@ -12,69 +12,88 @@
 
 /* -- values ------------------------------------------------------------------ */
 
-int opt_flag(const struct opt *o, const char *text)
+int ctl_number(const char *what, const char *text, uint64_t min, uint64_t max,
+	       const char *unit, uint64_t *out)
+{
+	uint64_t v;
+
+	if (ord_u64(text, &v)) {
+		ord_err("%s: \"%s\" is not a number; give %" PRIu64 " to %" PRIu64 "%s%s",
+			what, text, min, max, *unit ? " " : "", unit);
+		return CTL_USAGE;
+	}
+	if (v < min || v > max) {
+		ord_err("%s: %s is out of range; give %" PRIu64 " to %" PRIu64 "%s%s",
+			what, text, min, max, *unit ? " " : "", unit);
+		return CTL_USAGE;
+	}
+	*out = v;
+	return 0;
+}
+
+int ctl_opt_flag(const struct ctl_opt *o, const char *text)
 {
 	(void)text;
 	*(bool *)o->to = true;
 	return 0;
 }
 
-int opt_text(const struct opt *o, const char *text)
+int ctl_opt_text(const struct ctl_opt *o, const char *text)
 {
 	if (!*text) {
 		ord_err("--%s: nothing is given; give %s", o->name, o->arg);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	*(const char **)o->to = text;
 	return 0;
 }
 
-int opt_number(const struct opt *o, const char *text)
+int ctl_opt_number(const struct ctl_opt *o, const char *text)
 {
 	char what[64];
 	uint64_t v;
 
 	snprintf(what, sizeof(what), "--%s", o->name);
-	if (ord_number(what, text, o->min, o->max, "", &v))
-		return ORD_USAGE;
+	if (ctl_number(what, text, o->min, o->max, "", &v))
+		return CTL_USAGE;
 	*(uint32_t *)o->to = (uint32_t)v;
 	return 0;
 }
 
 /* The range in what a number alone counts, as it is in the man page. */
-static int out_of_range(const struct opt *o, const char *text, const char *unit)
+static int out_of_range(const struct ctl_opt *o, const char *text, const char *unit)
 {
 	ord_err("--%s: %s is out of range; give %" PRIu64 " to %" PRIu64 " %s", o->name, text,
 		o->min / o->unit, o->max / o->unit, unit);
-	return ORD_USAGE;
+	return CTL_USAGE;
 }
 
-int opt_size(const struct opt *o, const char *text)
+int ctl_opt_size(const struct ctl_opt *o, const char *text)
 {
 	uint64_t v;
 
 	if (ord_size(text, o->unit, &v)) {
 		ord_err("--%s: \"%s\" is not a size; say for example 10G, 1.5T or 512M", o->name,
 			text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (o->max && (v < o->min || v > o->max)) {
 		ord_err("--%s: %s is out of range; give %s to %s", o->name, text,
-			fmt_size_exact(o->min), fmt_size_exact(o->max));
-		return ORD_USAGE;
+			ord_fmt_size_exact(o->min), ord_fmt_size_exact(o->max));
+		return CTL_USAGE;
 	}
 	*(uint64_t *)o->to = v;
 	return 0;
 }
 
-int opt_mib(const struct opt *o, const char *text)
+int ctl_opt_mib(const struct ctl_opt *o, const char *text)
 {
 	uint64_t v;
 
 	if (ord_size(text, o->unit, &v)) {
 		ord_err("--%s: \"%s\" is not a number of MiB; give one, or a size like 1.5G",
 			o->name, text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (v < o->min || v > o->max)
 		return out_of_range(o, text, "MiB");
@@ -82,20 +101,20 @@ int opt_mib(const struct opt *o, const char *text)
 	return 0;
 }
 
-int opt_rate(const struct opt *o, const char *text)
+int ctl_opt_rate(const struct ctl_opt *o, const char *text)
 {
 	uint64_t v;
 
 	if (ord_rate(text, &v) || !v) {
 		ord_err("--%s: \"%s\" is not a rate; say for example 5M (MiB a second) or 100Mbit",
 			o->name, text);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	*(uint64_t *)o->to = v;
 	return 0;
 }
 
-int opt_time(const struct opt *o, const char *text)
+int ctl_opt_time(const struct ctl_opt *o, const char *text)
 {
 	const char *unit = o->unit == 1 ? "ms" : "seconds";
 	uint64_t v;
@@ -103,7 +122,7 @@ int opt_time(const struct opt *o, const char *text)
 	if (ord_time(text, o->unit, &v)) {
 		ord_err("--%s: \"%s\" is not a time; give a number of %s, or for example 500ms, 10m or 1.5h",
 			o->name, text, unit);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (v < o->min || v > o->max)
 		return out_of_range(o, text, unit);
@@ -111,14 +130,14 @@ int opt_time(const struct opt *o, const char *text)
 	return 0;
 }
 
-int opt_time32(const struct opt *o, const char *text)
+int ctl_opt_time32(const struct ctl_opt *o, const char *text)
 {
-	struct opt wide = *o;
+	struct ctl_opt wide = *o;
 	uint64_t v;
 
 	wide.to = &v;
-	if (opt_time(&wide, text))
-		return ORD_USAGE;
+	if (ctl_opt_time(&wide, text))
+		return CTL_USAGE;
 	*(uint32_t *)o->to = (uint32_t)v;
 	return 0;
 }
@@ -154,8 +173,8 @@ static unsigned int distance(const char *a, const char *b)
 	return d[n][m] < 9 ? d[n][m] : 9;
 }
 
-const char *opt_nearest(const char *text, const char *(*name)(unsigned int i, const void *arg),
-			const void *arg)
+const char *ctl_opt_nearest(const char *text, const char *(*name)(unsigned int i, const void *arg),
+			    const void *arg)
 {
 	unsigned int best = strlen(text) < 3 ? 1 : strlen(text) < 6 ? 2 : 3, i, d;
 	const char *near = NULL, *n;
@@ -173,7 +192,7 @@ const char *opt_nearest(const char *text, const char *(*name)(unsigned int i, co
 
 static const char *opt_name(unsigned int i, const void *arg)
 {
-	const struct opt *opts = arg;
+	const struct ctl_opt *opts = arg;
 
 	return opts ? opts[i].name : NULL;
 }
@@ -181,7 +200,7 @@ static const char *opt_name(unsigned int i, const void *arg)
 /* -- a command line ---------------------------------------------------------- */
 
 struct parse {
-	const struct command *cmd;
+	const struct ctl_command *cmd;
 	unsigned int forms;	/* that fit what was given so far */
 	char by[64];		/* what narrowed them last */
 	bool given[MAX_OPTS];
@@ -201,9 +220,9 @@ static int narrow(struct parse *p, unsigned int forms, const char *dashes, const
 	return 0;
 }
 
-static const struct opt *find_opt(const struct command *cmd, const char *name, size_t len)
+static const struct ctl_opt *find_opt(const struct ctl_command *cmd, const char *name, size_t len)
 {
-	const struct opt *o;
+	const struct ctl_opt *o;
 
 	for (o = cmd->opts; o && o->name; o++)
 		if (strlen(o->name) == len && !strncmp(o->name, name, len))
@@ -211,13 +230,13 @@ static const struct opt *find_opt(const struct command *cmd, const char *name, s
 	return NULL;
 }
 
-static int unknown(const struct command *cmd, const char *word)
+static int unknown(const struct ctl_command *cmd, const char *word)
 {
 	const char *name = word + strspn(word, "-"), *near;
 	char text[64];
 
 	snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "="), name);
-	near = *text ? opt_nearest(text, opt_name, cmd->opts) : NULL;
+	near = *text ? ctl_opt_nearest(text, opt_name, cmd->opts) : NULL;
 	/* one letter alone is near to nothing */
 	if (near && (word[1] == '-' || text[1]))
 		return ctl_usage_error(cmd, "there is no option \"%.60s\" here; did you mean --%s?",
@@ -232,8 +251,8 @@ static int unknown(const struct command *cmd, const char *word)
 static int take_option(struct parse *p, int argc, char **argv, int *at)
 {
 	const char *word = argv[*at], *eq = strchr(word, '='), *value = eq ? eq + 1 : NULL;
-	const struct command *cmd = p->cmd;
-	const struct opt *o = NULL;
+	const struct ctl_command *cmd = p->cmd;
+	const struct ctl_opt *o = NULL;
 	int rc;
 
 	if (word[1] == '-')
@@ -262,7 +281,7 @@ static int take_option(struct parse *p, int argc, char **argv, int *at)
 
 static int take_operand(struct parse *p, const char *word)
 {
-	const struct operand *list = p->cmd->operands;
+	const struct ctl_operand *list = p->cmd->operands;
 
 	if (!list || !list[p->nr_operands].word)
 		return ctl_usage_error(p->cmd, "\"%.60s\" is one argument too many", word);
@@ -286,8 +305,8 @@ static int lacks(const struct parse *p, const char *dashes, const char *what, un
 static int check_missing(const struct parse *p)
 {
 	unsigned int form = p->forms & -p->forms, i;
-	const struct operand *a = p->cmd->operands;
-	const struct opt *o = p->cmd->opts;
+	const struct ctl_operand *a = p->cmd->operands;
+	const struct ctl_opt *o = p->cmd->opts;
 
 	for (i = 0; o && o[i].name; i++)
 		if (o[i].must && !p->given[i] && (!o[i].forms || o[i].forms & form))
@@ -298,7 +317,7 @@ static int check_missing(const struct parse *p)
 	return 0;
 }
 
-int opt_parse(const struct command *cmd, int argc, char **argv)
+int ctl_opt_parse(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct parse p = { .cmd = cmd, .forms = ALL_FORMS };
 	bool options = true;

@@ -12,23 +12,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "orderedctl/ctl.h"
 #include "lib/dm.h"
 #include "lib/nl.h"
-#include "orderedctl/print.h"
 #include "lib/verdict.h"
+#include "orderedctl/ctl.h"
+#include "orderedctl/print.h"
 
 #ifndef ORDERED_VERSION
 #define ORDERED_VERSION "unknown"
 #endif
 
-static const struct command * const commands[] = {
-	&cmd_size, &cmd_format, &cmd_create, &cmd_remove, &cmd_connect, &cmd_listen, &cmd_disconnect,
-	&cmd_list, &cmd_status, &cmd_wait, &cmd_switch, &cmd_drain, &cmd_set, &cmd_promote,
-	&cmd_monitor, &cmd_dump,
+static const struct ctl_command * const commands[] = {
+	&ctl_cmd_size, &ctl_cmd_format, &ctl_cmd_create, &ctl_cmd_remove, &ctl_cmd_connect,
+	&ctl_cmd_listen, &ctl_cmd_disconnect, &ctl_cmd_list, &ctl_cmd_status, &ctl_cmd_wait,
+	&ctl_cmd_switch, &ctl_cmd_drain, &ctl_cmd_set, &ctl_cmd_promote, &ctl_cmd_monitor,
+	&ctl_cmd_dump,
 };
 
-int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
+int ctl_usage_error(const struct ctl_command *cmd, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -37,15 +38,15 @@ int ctl_usage_error(const struct command *cmd, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	ord_err("%s: %s", cmd->name, text);
-	opt_usage(stderr, cmd, "usage: ");
-	return ORD_USAGE;
+	ctl_opt_usage(stderr, cmd, "usage: ");
+	return CTL_USAGE;
 }
 
-static const struct command *find(const char *name)
+static const struct ctl_command *find(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(commands); i++)
+	for (i = 0; i < ORD_ARRAY_LEN(commands); i++)
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
 	return NULL;
@@ -54,13 +55,13 @@ static const struct command *find(const char *name)
 static const char *command_name(unsigned int i, const void *arg)
 {
 	(void)arg;
-	return i < ARRAY_LEN(commands) ? commands[i]->name : i == ARRAY_LEN(commands) ? "help" :
+	return i < ORD_ARRAY_LEN(commands) ? commands[i]->name : i == ORD_ARRAY_LEN(commands) ? "help" :
 	       NULL;
 }
 
 static int no_command(const char *name)
 {
-	const char *near = opt_nearest(name, command_name, NULL);
+	const char *near = ctl_opt_nearest(name, command_name, NULL);
 
 	if (*name == '-')
 		ord_err("\"%.60s\" comes behind a command, as in \"orderedctl status --json\"; \"orderedctl help\" lists the commands",
@@ -68,7 +69,7 @@ static int no_command(const char *name)
 	else
 		ord_err("there is no command \"%.60s\"; %s%s%s\"orderedctl help\" lists them", name,
 			near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "");
-	return ORD_USAGE;
+	return CTL_USAGE;
 }
 
 /* -- help -------------------------------------------------------------------- */
@@ -78,36 +79,36 @@ static void general_help(FILE *f)
 	size_t i;
 
 	fputs("usage: orderedctl COMMAND ...\n\n", f);
-	for (i = 0; i < ARRAY_LEN(commands); i++)
+	for (i = 0; i < ORD_ARRAY_LEN(commands); i++)
 		fprintf(f, "  %-11s %s\n", commands[i]->name, commands[i]->what);
 	fputs("\n  orderedctl help COMMAND, orderedctl COMMAND --help (-h)\n"
 	      "  orderedctl --version (-V)\n\n"
 	      "What is given:\n", f);
-	opt_words(f);
+	ctl_opt_words(f);
 	fputs("\nExit status: 0 done, 1 failed, 2 wrong usage. See orderedctl(8).\n", f);
 }
 
-static int command_help(const struct command *cmd)
+static int command_help(const struct ctl_command *cmd)
 {
-	opt_usage(stdout, cmd, "");
+	ctl_opt_usage(stdout, cmd, "");
 	printf("    %s\n", cmd->what);
 	if (cmd->opts)
 		putchar('\n');
-	opt_help(stdout, cmd);
-	return ORD_OK;
+	ctl_opt_help(stdout, cmd);
+	return CTL_OK;
 }
 
 static int run_help(int argc, char **argv)
 {
-	const struct command *cmd;
+	const struct ctl_command *cmd;
 
 	if (!argc) {
 		general_help(stdout);
-		return ORD_OK;
+		return CTL_OK;
 	}
 	if (argc > 1) {
 		ord_err("help: \"%.60s\" is one argument too many; give one command", argv[1]);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	cmd = find(argv[0]);
 	return cmd ? command_help(cmd) : no_command(argv[0]);
@@ -117,7 +118,7 @@ static int run_version(void)
 {
 	printf("orderedctl %s (metadata format %d, netlink version %d)\n", ORDERED_VERSION, 1,
 	       DM_ORDERED_GENL_VERSION);
-	return ORD_OK;
+	return CTL_OK;
 }
 
 /* -- completion, man page ------------------------------------------------------ */
@@ -126,7 +127,7 @@ static void propose_commands(void)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(commands); i++)
+	for (i = 0; i < ORD_ARRAY_LEN(commands); i++)
 		puts(commands[i]->name);
 	puts("help");
 }
@@ -136,29 +137,29 @@ static void propose_sessions(void)
 	struct ord_sessions list;
 	unsigned int i;
 
-	if (knl_sessions(&list))
+	if (ord_nl_sessions(&list))
 		return;
 	for (i = 0; i < list.nr; i++) {
 		const struct ord_session *s = &list.v[i];
 
 		if (*s->label)
 			puts(s->label);
-		puts(fmt_uuid(s->uuid));
-		puts(fmt_meta(s->meta_name, s->meta_major, s->meta_minor));
+		puts(ord_fmt_uuid(s->uuid));
+		puts(ord_fmt_meta(s->meta_name, s->meta_major, s->meta_minor));
 	}
 	ord_sessions_free(&list);
 }
 
 static void propose_volumes(void)
 {
-	struct dm_volumes list;
+	struct ord_dm_volumes list;
 	unsigned int i;
 
-	if (dm_volumes_get(&list))
+	if (ord_dm_volumes_get(&list))
 		return;
 	for (i = 0; i < list.nr; i++)
 		puts(list.v[i].name);
-	dm_volumes_free(&list);
+	ord_dm_volumes_free(&list);
 }
 
 /* "/" asks the shell for its files. */
@@ -175,10 +176,10 @@ static void propose(const char *word)
 /* @argv: the words behind "orderedctl"; the last is the one to complete. */
 static void complete_words(int argc, char **argv)
 {
-	const struct command *cmd = argc > 1 ? find(argv[0]) : NULL;
+	const struct ctl_command *cmd = argc > 1 ? find(argv[0]) : NULL;
 
 	if (cmd) {
-		opt_propose(cmd, argc - 1, argv + 1, propose);
+		ctl_opt_propose(cmd, argc - 1, argv + 1, propose);
 	} else if (argc < 2) {
 		propose_commands();
 		puts("--help\n--version");
@@ -187,9 +188,9 @@ static void complete_words(int argc, char **argv)
 	}
 }
 
-static void options_of(const struct command *cmd)
+static void options_of(const struct ctl_command *cmd)
 {
-	const struct opt *o;
+	const struct ctl_opt *o;
 
 	for (o = cmd->opts; o && o->name; o++)
 		puts(o->name);
@@ -199,23 +200,23 @@ static void options_of(const struct command *cmd)
 static int complete(int argc, char **argv)
 {
 	const char *what = argc ? argv[0] : "";
-	const struct command *cmd = argc > 1 ? find(argv[1]) : NULL;
+	const struct ctl_command *cmd = argc > 1 ? find(argv[1]) : NULL;
 
 	if (!strcmp(what, "words"))
 		complete_words(argc - 1, argv + 1);
 	else if (!strcmp(what, "commands"))
 		propose_commands();
 	else if (!strcmp(what, "fields"))
-		print_fields();
+		ctl_print_fields();
 	else if (!strcmp(what, "man-words"))
-		opt_man_words();
+		ctl_opt_man_words();
 	else if (cmd && !strcmp(what, "options"))
 		options_of(cmd);
 	else if (cmd && !strcmp(what, "man-usage"))
-		opt_man_usage(cmd);
+		ctl_opt_man_usage(cmd);
 	else if (cmd && !strcmp(what, "man-options"))
-		opt_man_options(cmd);
-	return ORD_OK;
+		ctl_opt_man_options(cmd);
+	return CTL_OK;
 }
 
 /* -- the command line ----------------------------------------------------------- */
@@ -231,7 +232,7 @@ static bool has_word(int argc, char **argv, const char *word, const char *letter
 }
 
 /* Monitoring takes 2 for CRITICAL, and shows what is on standard output. */
-static int badly_used(const struct command *cmd, int argc, char **argv, int rc)
+static int badly_used(const struct ctl_command *cmd, int argc, char **argv, int rc)
 {
 	char plugin[32];
 
@@ -241,10 +242,10 @@ static int badly_used(const struct command *cmd, int argc, char **argv, int rc)
 	if (!has_word(argc, argv, plugin, NULL))
 		return rc;
 	printf("ORDERED UNKNOWN - %s\n", ord_last_err());
-	return V_UNKNOWN;
+	return ORD_V_UNKNOWN;
 }
 
-static int run_command(const struct command *cmd, int argc, char **argv)
+static int run_command(const struct ctl_command *cmd, int argc, char **argv)
 {
 	int rc;
 
@@ -252,21 +253,21 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 		return command_help(cmd);
 	if (has_word(argc, argv, "--version", "-V"))
 		return run_version();
-	rc = opt_parse(cmd, argc, argv);
+	rc = ctl_opt_parse(cmd, argc, argv);
 	if (rc)
 		return badly_used(cmd, argc, argv, rc);
 	rc = cmd->run(cmd);
-	knl_close();
+	ord_nl_close();
 	return rc;
 }
 
 static int dispatch(int argc, char **argv)
 {
-	const struct command *cmd;
+	const struct ctl_command *cmd;
 
 	if (!argc) {
 		general_help(stderr);
-		return ORD_USAGE;
+		return CTL_USAGE;
 	}
 	if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V"))
 		return run_version();
@@ -294,7 +295,7 @@ int main(int argc, char **argv)
 	rc = dispatch(argc - 1, argv + 1);
 	if ((fflush(stdout) || ferror(stdout)) && !reader_is_gone()) {
 		ord_err("can't write the output");
-		rc = rc ? rc : ORD_FAIL;
+		rc = rc ? rc : CTL_FAIL;
 	}
 	return rc;
 }

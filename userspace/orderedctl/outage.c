@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "orderedctl/outage.h"
 
-u64 outage_blocks(u64 ms, u64 bytes_s, u64 cycle)
+u64 ctl_outage_blocks(u64 ms, u64 bytes_s, u64 cycle)
 {
 	unsigned __int128 bytes = (unsigned __int128)bytes_s * (ms + 2 * cycle) / 1000;
 
@@ -9,7 +9,7 @@ u64 outage_blocks(u64 ms, u64 bytes_s, u64 cycle)
 	return bytes > U64_MAX / DMO_BLOCK / 2 ? U64_MAX / DMO_BLOCK / 2 : (u64)bytes;
 }
 
-u64 outage_ms_of(u64 chunk_max, u64 bytes_s, u64 cycle)
+u64 ctl_outage_ms_of(u64 chunk_max, u64 bytes_s, u64 cycle)
 {
 	u64 low = 0, high = chunk_max, mid;
 

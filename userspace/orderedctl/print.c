@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "orderedctl/print.h"
 #include "lib/util.h"
 #include "lib/verdict.h"
+#include "orderedctl/print.h"
 
 enum kind {
 	K_STR,		/* char[] */
@@ -214,12 +214,12 @@ static const char *text_of(const struct field *f, const void *obj, bool human)
 	case K_STR:
 		return p;
 	case K_UUID:
-		return fmt_uuid(p);
+		return ord_fmt_uuid(p);
 	case K_CUT:
 		cut = val_cut(f, obj);
 		if (human && !cut.epoch && !cut.n)
 			return "none";
-		return fmt_cut(cut.epoch, cut.n);
+		return ord_fmt_cut(cut.epoch, cut.n);
 	case K_ENUM:
 		return f->name(val32(f, obj));
 	case K_FLAG:
@@ -232,20 +232,20 @@ static const char *text_of(const struct field *f, const void *obj, bool human)
 	case K_U64:
 		return fmt_u64(val64(f, obj), false);
 	case K_LBS:
-		return human ? fmt_bytes(val32(f, obj)) : fmt_u64(val32(f, obj), false);
+		return human ? ord_fmt_bytes(val32(f, obj)) : fmt_u64(val32(f, obj), false);
 	case K_MIB:
-		return human ? fmt_bytes((uint64_t)val32(f, obj) << 20) :
+		return human ? ord_fmt_bytes((uint64_t)val32(f, obj) << 20) :
 			       fmt_u64(val32(f, obj), false);
 	case K_MS32:
-		return human ? fmt_ms(val32(f, obj)) : fmt_u64(val32(f, obj), false);
+		return human ? ord_fmt_ms(val32(f, obj)) : fmt_u64(val32(f, obj), false);
 	case K_BYTES:
-		return human ? fmt_bytes(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_bytes(val64(f, obj)) : fmt_u64(val64(f, obj), false);
 	case K_SECTORS:
-		return human ? fmt_bytes(val64(f, obj) * 512) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_bytes(val64(f, obj) * 512) : fmt_u64(val64(f, obj), false);
 	case K_MS:
-		return human ? fmt_ms(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_ms(val64(f, obj)) : fmt_u64(val64(f, obj), false);
 	case K_TIME:
-		return human ? fmt_time(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_time(val64(f, obj)) : fmt_u64(val64(f, obj), false);
 	}
 	return "";
 }
@@ -318,20 +318,20 @@ static void pretty_line(const char *line, const struct field *fields, size_t nr,
 
 static void pretty_session(const struct ord_session *s)
 {
-	const char *fits = verdict_fits(s), *progress = progress_text(s);
-	struct verdict v;
+	const char *fits = ord_verdict_fits(s), *progress = ord_progress_text(s);
+	struct ord_verdict v;
 	unsigned int i;
 
-	verdict_of(s, 0, &v);
+	ord_verdict_of(s, 0, &v);
 	printf("%s\n", v.line);
 	if (*v.why)
 		printf("  %-9s %s\n", "verdict", v.why);
-	for (i = 0; i < ARRAY_LEN(lines); i++) {
+	for (i = 0; i < ORD_ARRAY_LEN(lines); i++) {
 		if (!strcmp(lines[i], "older") && s->older.state == DMO_CHUNK_NONE)
 			continue;
-		pretty_line(lines[i], session_fields, ARRAY_LEN(session_fields), s, &s->has);
+		pretty_line(lines[i], session_fields, ORD_ARRAY_LEN(session_fields), s, &s->has);
 		if (!strcmp(lines[i], "cuts") && s->flags & DMO_F_NO_COPY && !ORD_HAS(s, DMO_A_LAG_MS))
-			printf("  %-9s %s\n", "lag", verdict_rpo(s));
+			printf("  %-9s %s\n", "lag", ord_verdict_rpo(s));
 	}
 	if (progress)
 		printf("  %-9s %s\n", "progress", progress);
@@ -339,21 +339,21 @@ static void pretty_session(const struct ord_session *s)
 		printf("  %-9s %s\n", "fits", fits);
 	if (ORD_HAS(s, DMO_A_PEER_CONDITION) && s->peer_condition != DMO_COND_GOOD)
 		printf("  %-9s %s, for %s\n", "peer", ord_condition_text(s->peer_condition),
-		       fmt_ms(s->peer_condition_ms));
+		       ord_fmt_ms(s->peer_condition_ms));
 	if (ORD_HAS(s, DMO_A_BLOCK) && s->block != DMO_BLOCK_NOTHING) {
 		printf("  %-9s %s", "blocked", ord_block_text(s->block));
 		if (ORD_HAS(s, DMO_A_BLOCK_MS))
-			printf(", for %s", fmt_ms(s->block_ms));
+			printf(", for %s", ord_fmt_ms(s->block_ms));
 		if (*ord_block_remedy(s->block))
 			printf("; %s", ord_block_remedy(s->block));
 		putchar('\n');
 	}
 	for (i = 0; i < s->nr_volumes; i++)
-		pretty_line("volume", volume_fields, ARRAY_LEN(volume_fields), &s->volumes[i],
+		pretty_line("volume", volume_fields, ORD_ARRAY_LEN(volume_fields), &s->volumes[i],
 			    NULL);
 }
 
-void print_pretty(const struct ord_sessions *list)
+void ctl_print_pretty(const struct ord_sessions *list)
 {
 	unsigned int i;
 
@@ -431,9 +431,9 @@ static struct json_object *json_fields(const struct field *fields, size_t nr, co
 static struct json_object *json_progress(const struct ord_session *s)
 {
 	struct json_object *j;
-	struct progress p;
+	struct ord_progress p;
 
-	progress_of(s, &p);
+	ord_progress_of(s, &p);
 	if (!p.what)
 		return NULL;
 	j = json_object_new_object();
@@ -448,16 +448,16 @@ static struct json_object *json_progress(const struct ord_session *s)
 static struct json_object *json_verdict(const struct ord_session *s)
 {
 	struct json_object *j = json_object_new_object();
-	struct verdict v;
+	struct ord_verdict v;
 
-	verdict_of(s, 0, &v);
-	json_object_object_add(j, "level", json_object_new_string(verdict_name(v.level)));
+	ord_verdict_of(s, 0, &v);
+	json_object_object_add(j, "level", json_object_new_string(ord_verdict_name(v.level)));
 	json_object_object_add(j, "line", json_object_new_string(v.line));
 	json_object_object_add(j, "why", *v.why ? json_object_new_string(v.why) : NULL);
 	return j;
 }
 
-void print_json(const struct ord_sessions *list)
+void ctl_print_json(const struct ord_sessions *list)
 {
 	struct json_object *all = json_object_new_array();
 	unsigned int i, k;
@@ -465,12 +465,12 @@ void print_json(const struct ord_sessions *list)
 	for (i = 0; i < list->nr; i++) {
 		const struct ord_session *s = &list->v[i];
 		struct json_object *vols = json_object_new_array();
-		struct json_object *j = json_fields(session_fields, ARRAY_LEN(session_fields),
+		struct json_object *j = json_fields(session_fields, ORD_ARRAY_LEN(session_fields),
 						    s, &s->has);
 
 		json_object_object_add(j, "lag_reason",
 				       s->role != DMO_ROLE_PRIMARY || ORD_HAS(s, DMO_A_LAG_MS) ?
-				       NULL : json_object_new_string(verdict_rpo(s)));
+				       NULL : json_object_new_string(ord_verdict_rpo(s)));
 		json_object_object_add(j, "verdict", json_verdict(s));
 		json_object_object_add(j, "progress", json_progress(s));
 		json_object_object_add(j, "block_text",
@@ -479,7 +479,7 @@ void print_json(const struct ord_sessions *list)
 				       json_object_new_string(ord_block_remedy(s->block)));
 		for (k = 0; k < s->nr_volumes; k++)
 			json_object_array_add(vols, json_fields(volume_fields,
-								ARRAY_LEN(volume_fields),
+								ORD_ARRAY_LEN(volume_fields),
 								&s->volumes[k], NULL));
 		json_object_object_add(j, "volumes", vols);
 		json_object_array_add(all, j);
@@ -495,10 +495,10 @@ static const char lost_why[] = "the kernel had more events than this reader took
 
 static void text_event(uint64_t now, const struct ord_event *ev)
 {
-	printf("%s %s %s %s", fmt_time(now), ord_event_name(ev->event), fmt_uuid(ev->uuid),
-	       fmt_dev(ev->meta_major, ev->meta_minor));
+	printf("%s %s %s %s", ord_fmt_time(now), ord_event_name(ev->event), ord_fmt_uuid(ev->uuid),
+	       ord_fmt_dev(ev->meta_major, ev->meta_minor));
 	if (ORD_HAS(ev, DMO_A_CUT))
-		printf(" cut=%s", fmt_cut(ev->cut.epoch, ev->cut.n));
+		printf(" cut=%s", ord_fmt_cut(ev->cut.epoch, ev->cut.n));
 	if (ORD_HAS(ev, DMO_A_SEQ))
 		printf(" seq=%" PRIu64, ev->seq);
 	if (ORD_HAS(ev, DMO_A_VOLUME_ID))
@@ -528,7 +528,7 @@ static void json_event(uint64_t now, const struct ord_event *ev)
 		ev = &lost;
 	add_u64(j, "time_ns", true, now);
 	add_str(j, "event", is_lost ? "lost" : ord_event_name(ev->event));
-	add_str(j, "uuid", is_lost ? "" : fmt_uuid(ev->uuid));
+	add_str(j, "uuid", is_lost ? "" : ord_fmt_uuid(ev->uuid));
 	add_u64(j, "meta_major", !is_lost, ev->meta_major);
 	add_u64(j, "meta_minor", !is_lost, ev->meta_minor);
 	if (ORD_HAS(ev, DMO_A_CUT)) {
@@ -545,14 +545,14 @@ static void json_event(uint64_t now, const struct ord_event *ev)
 	json_object_put(j);
 }
 
-void print_event(uint64_t now, const struct ord_event *ev, bool json)
+void ctl_print_event(uint64_t now, const struct ord_event *ev, bool json)
 {
 	if (json)
 		json_event(now, ev);
 	else if (ev)
 		text_event(now, ev);
 	else
-		printf("%s lost: %s; see \"orderedctl status\" for what is now\n", fmt_time(now),
+		printf("%s lost: %s; see \"orderedctl status\" for what is now\n", ord_fmt_time(now),
 		       lost_why);
 }
 
@@ -574,7 +574,7 @@ static void dump_fields(const struct field *fields, size_t nr, const void *obj,
 	putchar('\n');
 }
 
-void print_dump(const struct ord_sessions *list)
+void ctl_print_dump(const struct ord_sessions *list)
 {
 	unsigned int i, k;
 
@@ -582,23 +582,23 @@ void print_dump(const struct ord_sessions *list)
 		const struct ord_session *s = &list->v[i];
 
 		fputs("session", stdout);
-		dump_fields(session_fields, ARRAY_LEN(session_fields), s, &s->has);
+		dump_fields(session_fields, ORD_ARRAY_LEN(session_fields), s, &s->has);
 		for (k = 0; k < s->nr_volumes; k++) {
-			printf("volume\t%s\t%s", fmt_uuid(s->uuid),
-			       fmt_dev(s->meta_major, s->meta_minor));
-			dump_fields(volume_fields, ARRAY_LEN(volume_fields), &s->volumes[k],
+			printf("volume\t%s\t%s", ord_fmt_uuid(s->uuid),
+			       ord_fmt_dev(s->meta_major, s->meta_minor));
+			dump_fields(volume_fields, ORD_ARRAY_LEN(volume_fields), &s->volumes[k],
 				    NULL);
 		}
 	}
 }
 
-void print_fields(void)
+void ctl_print_fields(void)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(session_fields); i++)
+	for (i = 0; i < ORD_ARRAY_LEN(session_fields); i++)
 		printf("session\t%s\n", session_fields[i].key);
 	printf("volume\tuuid\nvolume\tmeta\n");
-	for (i = 0; i < ARRAY_LEN(volume_fields); i++)
+	for (i = 0; i < ORD_ARRAY_LEN(volume_fields); i++)
 		printf("volume\t%s\n", volume_fields[i].key);
 }

@@ -4,19 +4,19 @@
  * writers over one table of fields (print.c). The names and the order are
  * promised in orderedctl(8).
  */
-#ifndef ORD_PRINT_H
-#define ORD_PRINT_H
+#ifndef CTL_PRINT_H
+#define CTL_PRINT_H
 
 #include "lib/model.h"
 
-void print_pretty(const struct ord_sessions *list);
-void print_json(const struct ord_sessions *list);
-void print_dump(const struct ord_sessions *list);
+void ctl_print_pretty(const struct ord_sessions *list);
+void ctl_print_json(const struct ord_sessions *list);
+void ctl_print_dump(const struct ord_sessions *list);
 
 /* An event of now, as a line; @ev NULL: some were lost. */
-void print_event(uint64_t now, const struct ord_event *ev, bool json);
+void ctl_print_event(uint64_t now, const struct ord_event *ev, bool json);
 
 /* The field names, one a line, in the order of --dump: for tests and the man page. */
-void print_fields(void);
+void ctl_print_fields(void);
 
-#endif /* ORD_PRINT_H */
+#endif /* CTL_PRINT_H */
