@@ -256,8 +256,8 @@ static int try_all(u64 dev_blocks, int *state)
 /* -- dump ------------------------------------------------------------------ */
 
 /* What it says on stderr is not ours to read. */
-void __wrap_ord_err(const char *fmt, ...);
-void __wrap_ord_err(const char *fmt, ...)
+void __wrap_ctl_err(const char *fmt, ...);
+void __wrap_ctl_err(const char *fmt, ...)
 {
 }
 

@@ -19,7 +19,6 @@
 #include <netlink/netlink.h>
 #include <unistd.h>
 
-#include "lib/lookup.h"
 #include "lib/metafile.h"
 #include "lib/model.h"
 #include "lib/nl.h"
@@ -27,6 +26,7 @@
 #include "lib/util.h"
 #include "lib/verdict.h"
 #include "orderedctl/print.h"
+#include "orderedctl/session.h"
 
 static int failed;
 
@@ -171,28 +171,37 @@ static unsigned int open_fds(void)
 	return n;
 }
 
+/* Until so many ms from now. */
+static const struct ord_until *within(uint64_t ms)
+{
+	static struct ord_until until;
+
+	until.deadline = ord_mono_ms() + ms;
+	return &until;
+}
+
 /* Many that say nothing, one that speaks something else, and the peer, who is neither first nor last. */
-static void crowd(const struct ord_endpoint *ep, int l)
+static void crowd(const struct ord_endpoint *ep, struct ord_listener *l)
 {
 	char why[ORD_SOCK_WHY_LEN] = "", word[8];
 	int fd[40], i, a;
 	unsigned int before;
 
 	for (i = 0; i < 40; i++) {
-		fd[i] = ord_sock_connect(ep, ord_mono_ms() + 2000, why);
+		fd[i] = ord_sock_connect(ep, within(2000), why);
 		if (i == 5)
 			speak(fd[i], "GET / HTTP/1.0");
 		if (i == 10)	/* more than are kept come behind it */
 			speak(fd[i], "DMOW+");
 	}
 	before = open_fds();
-	a = ord_sock_accept(l, ord_mono_ms() + 2000, why);
+	a = ord_sock_accept(l, within(2000), why);
 	CHECK("crowd-peer-gets-in", a >= 0 && read(a, word, 5) == 5 && !memcmp(word, "DMOW+", 5));
 	CHECK("crowd-is-bounded", open_fds() <= before + 17);
 	close(a);
 	for (i = 0; i < 40; i++)
 		close(fd[i]);
-	CHECK("crowd-gone", ord_sock_accept(l, ord_mono_ms() + 100, why) == -ETIMEDOUT &&
+	CHECK("crowd-gone", ord_sock_accept(l, within(100), why) == -ETIMEDOUT &&
 	      open_fds() <= before - 40 + 17);
 }
 
@@ -200,39 +209,40 @@ static void test_sockets(const char *dir)
 {
 	char why[ORD_SOCK_WHY_LEN] = "", text[256];
 	struct ord_endpoint ep;
-	int l, c, a;
+	struct ord_listener l, other;
+	int c, a;
 
 	snprintf(text, sizeof(text), "unix:%s/sock", dir);
 	CHECK("unix-parse", !ord_sock_parse(&ep, text, true, why));
-	l = ord_sock_listen(&ep, why);
-	c = ord_sock_connect(&ep, ord_mono_ms() + 2000, why);
-	CHECK("unix-silent", l >= 0 && c >= 0 && ord_sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT &&
+	ord_sock_listen(&l, &ep, why);
+	c = ord_sock_connect(&ep, within(2000), why);
+	CHECK("unix-silent", l.fd >= 0 && c >= 0 && ord_sock_accept(&l, within(50), why) == -ETIMEDOUT &&
 	      strstr(why, "said nothing"));
 	speak(c, "DMOW");
-	a = l >= 0 ? ord_sock_accept(l, ord_mono_ms() + 2000, why) : -1;
-	CHECK("unix-connects", l >= 0 && c >= 0 && a >= 0);
+	a = l.fd >= 0 ? ord_sock_accept(&l, within(2000), why) : -1;
+	CHECK("unix-connects", l.fd >= 0 && c >= 0 && a >= 0);
 	CHECK("unix-keeps-what-was-said", read(a, text, 4) == 4 && !memcmp(text, "DMOW", 4));
 	close(c);
 	close(a);
-	CHECK("unix-busy-refused", ord_sock_listen(&ep, why) < 0 && strstr(why, "in use"));
-	close(l);
-	l = ord_sock_listen(&ep, why);
-	CHECK("unix-stale-replaced", l >= 0);
-	CHECK("accept-times-out", ord_sock_accept(l, ord_mono_ms() + 50, why) == -ETIMEDOUT);
-	close(l);
+	CHECK("unix-busy-refused", ord_sock_listen(&other, &ep, why) < 0 && strstr(why, "in use"));
+	ord_sock_unlisten(&l);
+	ord_sock_listen(&l, &ep, why);
+	CHECK("unix-stale-replaced", l.fd >= 0);
+	CHECK("accept-times-out", ord_sock_accept(&l, within(50), why) == -ETIMEDOUT);
+	ord_sock_unlisten(&l);
 	unlink(ep.path);
-	CHECK("connect-refused-says-why", ord_sock_connect(&ep, ord_mono_ms() + 500, why) < 0 &&
+	CHECK("connect-refused-says-why", ord_sock_connect(&ep, within(500), why) < 0 &&
 	      strstr(why, ep.text));
 	ord_sock_parse(&ep, "127.0.0.1:47788", true, why);
-	l = ord_sock_listen(&ep, why);
-	c = ord_sock_connect(&ep, ord_mono_ms() + 2000, why);
+	ord_sock_listen(&l, &ep, why);
+	c = ord_sock_connect(&ep, within(2000), why);
 	speak(c, "DMOW");
-	a = l >= 0 ? ord_sock_accept(l, ord_mono_ms() + 2000, why) : -1;
-	CHECK("tcp-connects", l >= 0 && c >= 0 && a >= 0);
+	a = l.fd >= 0 ? ord_sock_accept(&l, within(2000), why) : -1;
+	CHECK("tcp-connects", l.fd >= 0 && c >= 0 && a >= 0);
 	close(c);
 	close(a);
-	crowd(&ep, l);
-	close(l);
+	crowd(&ep, &l);
+	ord_sock_unlisten(&l);
 }
 
 /* -- netlink --------------------------------------------------------------- */
@@ -610,7 +620,7 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && !strcmp(argv[1], "pick")) {
 		two_sessions(&list);
-		s = ord_lookup_pick(&list, argv[2]);
+		s = ctl_session_pick(&list, argv[2]);
 		if (s)
 			printf("%s\n", ord_fmt_dev(s->meta_major, s->meta_minor));
 		ord_sessions_free(&list);

@@ -130,19 +130,17 @@ static void name_holders(uint32_t major, uint32_t minor, char *buf, size_t size)
 	add_holders(major, minor, buf, size);
 }
 
-int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms)
+int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms, char *who, size_t size)
 {
 	uint64_t deadline = ord_mono_ms() + wait_ms;
-	char who[512];
 	int n;
 
 	while ((n = ord_dm_open_count(v->name)) > 0 && ord_mono_ms() < deadline)
 		ord_sleep_ms(POLL_MS);
 	if (n <= 0)
 		return 0;
-	name_holders(v->major, v->minor, who, sizeof(who));
-	ord_err("volume \"%s\" is open%s%s; close it first", v->name, *who ? ": " : "", who);
-	return -1;
+	name_holders(v->major, v->minor, who, size);
+	return -EBUSY;
 }
 
 int ord_session_lock(uint32_t meta_major, uint32_t meta_minor)

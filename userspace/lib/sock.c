@@ -19,7 +19,6 @@
 #define BACKLOG		128
 #define MAX_TRIES	8	/* addresses being connected to at a time */
 #define NEXT_TRY_MS	250
-#define MAX_SILENT	16	/* connections that have said nothing yet; the oldest goes */
 #define SILENT_MS	10000
 #define POLL_MS		500
 
@@ -100,21 +99,30 @@ static int unix_addr(const struct ord_endpoint *ep, struct sockaddr_un *sun)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* Waits for @events until @deadline (0: for ever): 0, -ETIMEDOUT or -EINTR. */
-static int wait_for(int fd, short events, uint64_t deadline)
+/* 0: go on waiting, for *@ms of at most @most; else why not. */
+static int go_on(const struct ord_until *until, uint64_t most, uint64_t *ms)
+{
+	uint64_t now = ord_mono_ms();
+
+	if (ord_stopped(until))
+		return -EINTR;
+	if (until->deadline && now >= until->deadline)
+		return -ETIMEDOUT;
+	*ms = until->deadline && until->deadline - now < most ? until->deadline - now : most;
+	return 0;
+}
+
+/* Waits for @events: 0, -ETIMEDOUT or -EINTR. */
+static int wait_for(int fd, short events, const struct ord_until *until)
 {
 	struct pollfd p = { .fd = fd, .events = events };
+	uint64_t ms;
+	int rc;
 
 	for (;;) {
-		uint64_t now = ord_mono_ms(), ms = POLL_MS;
-		int rc;
-
-		if (ord_interrupted())
-			return -EINTR;
-		if (deadline && now >= deadline)
-			return -ETIMEDOUT;
-		if (deadline && deadline - now < ms)
-			ms = deadline - now;
+		rc = go_on(until, POLL_MS, &ms);
+		if (rc)
+			return rc;
 		rc = poll(&p, 1, (int)ms);
 		if (rc > 0)
 			return 0;
@@ -142,12 +150,13 @@ static int connect_result(int fd)
 	return -err;
 }
 
-static int connect_one(int fd, const struct sockaddr *sa, socklen_t len, uint64_t deadline)
+static int connect_one(int fd, const struct sockaddr *sa, socklen_t len,
+		       const struct ord_until *until)
 {
 	int rc = start_connect(fd, sa, len);
 
 	if (!rc)
-		rc = wait_for(fd, POLLOUT, deadline);
+		rc = wait_for(fd, POLLOUT, until);
 	return rc ? rc : connect_result(fd);
 }
 
@@ -177,18 +186,19 @@ static int poll_tries(struct pollfd *p, unsigned int *nr, uint64_t ms, int *rc)
  * All addresses of a name, each a moment after the one before it or at once when that has failed, so that one
  * that swallows what is sent does not hold up the others (RFC 8305).
  */
-static int connect_any(struct addrinfo *a, uint64_t deadline, int *rc)
+static int connect_any(struct addrinfo *a, const struct ord_until *until, int *rc)
 {
 	struct pollfd p[MAX_TRIES];
 	unsigned int nr = 0;
-	uint64_t next = 0, now;
-	int fd = -1, one;
+	uint64_t next = 0, now, ms;
+	int fd = -1, one, end;
 
 	*rc = -EIO;
 	while (fd < 0 && (a || nr)) {
 		now = ord_mono_ms();
-		if (ord_interrupted() || now >= deadline) {
-			*rc = now >= deadline ? -ETIMEDOUT : -EINTR;
+		end = go_on(until, NEXT_TRY_MS, &ms);
+		if (end) {
+			*rc = end;
 			break;
 		}
 		if (a && nr < MAX_TRIES && (!nr || now >= next)) {
@@ -202,14 +212,14 @@ static int connect_any(struct addrinfo *a, uint64_t deadline, int *rc)
 			next = now + NEXT_TRY_MS;
 			continue;
 		}
-		fd = poll_tries(p, &nr, deadline - now < NEXT_TRY_MS ? deadline - now : NEXT_TRY_MS, rc);
+		fd = poll_tries(p, &nr, ms, rc);
 	}
 	while (nr)
 		close(p[--nr].fd);
 	return fd;
 }
 
-int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why)
+int ord_sock_connect(const struct ord_endpoint *ep, const struct ord_until *until, char *why)
 {
 	struct addrinfo *list;
 	struct sockaddr_un sun;
@@ -219,7 +229,7 @@ int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why
 		fd = unix_addr(ep, &sun);
 		if (fd < 0)
 			return fail(why, -errno, "can't make a socket: %s", strerror(errno));
-		rc = connect_one(fd, (struct sockaddr *)&sun, sizeof(sun), deadline);
+		rc = connect_one(fd, (struct sockaddr *)&sun, sizeof(sun), until);
 		if (!rc)
 			return fd;
 		close(fd);
@@ -228,7 +238,7 @@ int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why
 	list = resolve(ep, false, why);
 	if (!list)
 		return -EHOSTUNREACH;
-	fd = connect_any(list, deadline, &rc);
+	fd = connect_any(list, until, &rc);
 	freeaddrinfo(list);
 	if (fd >= 0)
 		return fd;
@@ -302,10 +312,12 @@ static int bind_inet(const struct ord_endpoint *ep, char *why)
 	return fd;
 }
 
-int ord_sock_listen(const struct ord_endpoint *ep, char *why)
+int ord_sock_listen(struct ord_listener *l, const struct ord_endpoint *ep, char *why)
 {
 	int fd, rc;
 
+	l->fd = -1;
+	l->nr_silent = 0;
 	fd = ep->is_unix ? bind_unix(ep, why) : bind_inet(ep, why);
 	if (fd < 0)
 		return fd;
@@ -315,20 +327,14 @@ int ord_sock_listen(const struct ord_endpoint *ep, char *why)
 		return fail(why, rc, "can't listen on %s: %s", ep->text, strerror(-rc));
 	}
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	return fd;
+	l->fd = fd;
+	return 0;
 }
 
-/* Connections that have said nothing yet, oldest first: scanners, health checks, half-open ones. */
-static struct {
-	int fd;
-	uint64_t since;
-} silent[MAX_SILENT];
-static unsigned int nr_silent;
-
-static void silent_out(unsigned int i)
+static void silent_out(struct ord_listener *l, unsigned int i)
 {
-	nr_silent--;
-	memmove(&silent[i], &silent[i + 1], (nr_silent - i) * sizeof(silent[0]));
+	l->nr_silent--;
+	memmove(&l->silent[i], &l->silent[i + 1], (l->nr_silent - i) * sizeof(l->silent[0]));
 }
 
 /* Does it speak our language? 1: yes; 0: not known yet; -1: no, or it is gone. */
@@ -344,34 +350,34 @@ static int speaks(int fd)
 	return n == sizeof(magic);
 }
 
-static void silent_in(int fd)
+static void silent_in(struct ord_listener *l, int fd)
 {
 	unsigned int i;
 
-	if (nr_silent == MAX_SILENT) {
+	if (l->nr_silent == ORD_MAX_SILENT) {
 		/* one that has spoken by now is no stranger */
-		for (i = 0; i < MAX_SILENT - 1 && speaks(silent[i].fd) > 0; i++)
+		for (i = 0; i < ORD_MAX_SILENT - 1 && speaks(l->silent[i].fd) > 0; i++)
 			;
-		close(silent[i].fd);
-		silent_out(i);
+		close(l->silent[i].fd);
+		silent_out(l, i);
 	}
-	silent[nr_silent].fd = fd;
-	silent[nr_silent++].since = ord_mono_ms();
+	l->silent[l->nr_silent].fd = fd;
+	l->silent[l->nr_silent++].since = ord_mono_ms();
 }
 
 /* One that has begun to speak; the newest first, since the peer made it last. -1: none */
-static int take_speaker(void)
+static int take_speaker(struct ord_listener *l)
 {
 	uint64_t now = ord_mono_ms();
-	unsigned int i = nr_silent;
+	unsigned int i = l->nr_silent;
 	int fd, how;
 
 	while (i--) {
-		fd = silent[i].fd;
+		fd = l->silent[i].fd;
 		how = speaks(fd);
-		if (!how && now - silent[i].since < SILENT_MS)
+		if (!how && now - l->silent[i].since < SILENT_MS)
 			continue;
-		silent_out(i);
+		silent_out(l, i);
 		if (how > 0)
 			return fd;
 		close(fd);
@@ -379,54 +385,55 @@ static int take_speaker(void)
 	return -1;
 }
 
-static int accept_all(int fd)
+static int accept_all(struct ord_listener *l)
 {
 	int conn;
 
 	for (;;) {
-		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		conn = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 		if (conn >= 0)
-			silent_in(conn);
+			silent_in(l, conn);
 		else if (errno != EINTR && errno != ECONNABORTED)
 			return errno == EAGAIN ? 0 : -errno;
 	}
 }
 
-int ord_sock_accept(int fd, uint64_t deadline, char *why)
+int ord_sock_accept(struct ord_listener *l, const struct ord_until *until, char *why)
 {
-	struct pollfd p[MAX_SILENT + 1];
-	uint64_t now, ms;
+	struct pollfd p[ORD_MAX_SILENT + 1];
 	unsigned int i;
+	uint64_t ms;
 	int rc;
 
 	for (;;) {
-		rc = accept_all(fd);
+		rc = accept_all(l);
 		if (rc)
 			return fail(why, rc, "can't accept a connection: %s", strerror(-rc));
-		rc = take_speaker();
+		rc = take_speaker(l);
 		if (rc >= 0)
 			return rc;
-		now = ord_mono_ms();
-		if (ord_interrupted())
-			return fail(why, -EINTR, "interrupted");
-		if (deadline && now >= deadline)
-			return fail(why, -ETIMEDOUT, "no peer has connected in time%s",
-				    nr_silent ? "; who did said nothing" : "");
-		ms = deadline && deadline - now < POLL_MS ? deadline - now : POLL_MS;
-		p[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
-		for (i = 0; i < nr_silent; i++)
-			p[i + 1] = (struct pollfd){ .fd = silent[i].fd, .events = POLLIN };
-		if (poll(p, nr_silent + 1, (int)ms) < 0 && errno != EINTR)
+		rc = go_on(until, POLL_MS, &ms);
+		if (rc == -EINTR)
+			return fail(why, rc, "interrupted");
+		if (rc)
+			return fail(why, rc, "no peer has connected in time%s",
+				    l->nr_silent ? "; who did said nothing" : "");
+		p[0] = (struct pollfd){ .fd = l->fd, .events = POLLIN };
+		for (i = 0; i < l->nr_silent; i++)
+			p[i + 1] = (struct pollfd){ .fd = l->silent[i].fd, .events = POLLIN };
+		if (poll(p, l->nr_silent + 1, (int)ms) < 0 && errno != EINTR)
 			return fail(why, -errno, "can't wait for the peer: %s", strerror(errno));
 		ord_sleep_ms(5);	/* half a word does not make it run in circles */
 	}
 }
 
-void ord_sock_unlisten(int fd)
+void ord_sock_unlisten(struct ord_listener *l)
 {
-	while (nr_silent) {
-		close(silent[0].fd);
-		silent_out(0);
+	while (l->nr_silent) {
+		close(l->silent[0].fd);
+		silent_out(l, 0);
 	}
-	close(fd);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
 }

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ORD_SOCK_WHY_LEN	256
+#include "lib/util.h"
+
+#define ORD_SOCK_WHY_LEN	256	/* of every @why here */
+#define ORD_MAX_SILENT		16	/* connections that have said nothing yet; the oldest goes */
 
 struct ord_endpoint {
 	const char *text;	/* as given */
@@ -19,16 +22,29 @@ struct ord_endpoint {
 /* Parses @text; @any: the host may be left out. 0 or -1 with @why. */
 int ord_sock_parse(struct ord_endpoint *ep, const char *text, bool any, char *why);
 
-/* A connected socket, or -errno with @why; gives up at @deadline (ord_mono_ms()). */
-int ord_sock_connect(const struct ord_endpoint *ep, uint64_t deadline, char *why);
+/* A socket that listens, and the connections that have said nothing yet. */
+struct ord_listener {
+	int fd;			/* -1: it does not */
+	unsigned int nr_silent;
+	struct {
+		int fd;
+		uint64_t since;	/* ord_mono_ms() */
+	} silent[ORD_MAX_SILENT];	/* oldest first: scanners, health checks, half-open ones */
+};
 
-/* A listening socket, or -errno with @why. */
-int ord_sock_listen(const struct ord_endpoint *ep, char *why);
+/* A connected socket; -errno with @why, -ETIMEDOUT and -EINTR as @until says. */
+int ord_sock_connect(const struct ord_endpoint *ep, const struct ord_until *until, char *why);
+
+/* Makes @l listen; 0 or -errno with @why. */
+int ord_sock_listen(struct ord_listener *l, const struct ord_endpoint *ep, char *why);
 
 /* Closes it, and the connections that have said nothing yet. */
-void ord_sock_unlisten(int fd);
+void ord_sock_unlisten(struct ord_listener *l);
 
-/* The next connection; -ETIMEDOUT at @deadline (0: none), -EINTR on a signal. */
-int ord_sock_accept(int fd, uint64_t deadline, char *why);
+/*
+ * ord_sock_accept - the next connection on which somebody speaks the protocol of a link
+ * Return: its socket; -errno with @why, -ETIMEDOUT and -EINTR as @until says.
+ */
+int ord_sock_accept(struct ord_listener *l, const struct ord_until *until, char *why);
 
 #endif /* ORD_SOCK_H */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,43 +12,6 @@
 
 #define RING		32
 #define RING_LEN	160
-
-static int interrupted;
-static char last_err[512];
-
-static void __printf(2, 0) message(const char *prefix, const char *fmt, va_list ap)
-{
-	fflush(stdout);
-	fprintf(stderr, "orderedctl: %s", prefix);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-}
-
-void ord_err(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message("", fmt, ap);
-	va_end(ap);
-	va_start(ap, fmt);
-	vsnprintf(last_err, sizeof(last_err), fmt, ap);
-	va_end(ap);
-}
-
-const char *ord_last_err(void)
-{
-	return last_err;
-}
-
-void ord_note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message("note: ", fmt, ap);
-	va_end(ap);
-}
 
 /* Digits only: strtoull alone would take "-1" and " 7". */
 static int parse_digits(const char *text, char **end, uint64_t *out)
@@ -355,27 +316,12 @@ void ord_sleep_ms(uint64_t ms)
 		.tv_nsec = (long)(ms % 1000) * 1000000,
 	};
 
-	if (!ord_interrupted())
-		nanosleep(&ts, NULL);
+	nanosleep(&ts, NULL);
 }
 
-static void on_signal(int sig)
+bool ord_stopped(const struct ord_until *until)
 {
-	(void)sig;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-bool ord_interrupted(void)
-{
-	return __atomic_load_n(&interrupted, __ATOMIC_RELAXED);
-}
-
-void ord_catch_signals(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal };	/* no SA_RESTART */
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
+	return until->stop && until->stop(until->arg);
 }
 
 void ord_sessions_free(struct ord_sessions *list)

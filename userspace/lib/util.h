@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Messages, numbers, units, names: what every part of orderedctl uses. */
+/* Numbers, units, times, names: what everything else here uses. Nothing here prints. */
 #ifndef ORD_UTIL_H
 #define ORD_UTIL_H
 
@@ -15,12 +15,6 @@
 #define ord_attribute(x)	__attribute__((x))
 #define __printf(a, b)		ord_attribute(format(printf, a, b))
 #endif
-
-/* "orderedctl: ..." to stderr: what failed, why, what to do. */
-void __printf(1, 2) ord_err(const char *fmt, ...);
-const char *ord_last_err(void);	/* what that said last, without the prefix */
-/* "orderedctl: note: ..." to stderr: the command goes on. */
-void __printf(1, 2) ord_note(const char *fmt, ...);
 
 /* ord_u64 - a decimal number, digits and nothing else; 0, or -1: it is none, or too large */
 int ord_u64(const char *text, uint64_t *out);
@@ -60,9 +54,14 @@ uint64_t ord_mono_ms(void);
 uint64_t ord_wall_ns(void);
 void ord_sleep_ms(uint64_t ms);	/* returns early when a signal came */
 
-/* From here on SIGINT and SIGTERM are noted; system calls return EINTR. */
-void ord_catch_signals(void);
-bool ord_interrupted(void);
+/* For how long to wait: for a while, or until whoever waits has been told to stop, by a signal for example. */
+struct ord_until {
+	uint64_t deadline;	/* ord_mono_ms(); 0: none */
+	bool (*stop)(void *arg);	/* asked twice a second at least; NULL: nobody can */
+	void *arg;
+};
+
+bool ord_stopped(const struct ord_until *until);
 
 /* Names of the uapi enums, as --json and --dump promise them; never NULL. */
 const char *ord_role_name(uint32_t role);

@@ -32,7 +32,5 @@ struct ord_progress {
 };
 void ord_progress_of(const struct ord_session *s, struct ord_progress *p);
 const char *ord_progress_text(const struct ord_session *s);	/* NULL: none */
-/* The same as a line of a terminal that is written over and over; @what NULL: end it. */
-void ord_progress_line(const struct ord_session *s, const char *what);
 
 #endif /* ORD_VERDICT_H */

@@ -51,16 +51,16 @@ static int parse_map(const struct ctl_opt *o, const char *text)
 
 	(void)o;
 	if (!eq || !comma || comma < eq || comma == eq + 1 || !comma[1]) {
-		ord_err("--map: \"%s\" is not ID=DATA,NAME; say for example 1=/dev/sdb,db", text);
+		ctl_err("--map: \"%s\" is not ID=DATA,NAME; say for example 1=/dev/sdb,db", text);
 		return CTL_USAGE;
 	}
 	if (job.nr == DMO_MAX_VOLUMES) {
-		ord_err("--map: a session has at most %d volumes", DMO_MAX_VOLUMES);
+		ctl_err("--map: a session has at most %d volumes", DMO_MAX_VOLUMES);
 		return CTL_USAGE;
 	}
 	copy = strdup(text);	/* kept to the end */
 	if (!copy) {
-		ord_err("out of memory");
+		ctl_err("out of memory");
 		return CTL_FAIL;
 	}
 	copy[eq - text] = '\0';
@@ -81,16 +81,16 @@ static int check_name(const char *name)
 	int rc;
 
 	if (!*name || strlen(name) >= ORD_NAME_LEN || strchr(name, '/') || strchr(name, ' ')) {
-		ord_err("\"%s\" can't be the name of a device; give 1 to %d characters without '/' and blanks",
+		ctl_err("\"%s\" can't be the name of a device; give 1 to %d characters without '/' and blanks",
 			name, ORD_NAME_LEN - 1);
 		return CTL_USAGE;
 	}
 	rc = ord_dm_exists(name);
 	if (rc > 0)
-		ord_err("a device-mapper device \"%s\" is there already; choose another name, or remove it with \"orderedctl remove %s\"",
+		ctl_err("a device-mapper device \"%s\" is there already; choose another name, or remove it with \"orderedctl remove %s\"",
 			name, name);
 	else if (rc)
-		ord_err("can't look for device \"%s\": %s", name, ord_dm_why());
+		ctl_err("can't look for device \"%s\": %s", name, ord_dm_why());
 	return rc ? CTL_FAIL : 0;
 }
 
@@ -103,7 +103,7 @@ static int check_meta(struct job *j)
 	unsigned int i;
 
 	if (ord_metafile_open(&m, j->meta, O_RDONLY, why)) {
-		ord_err("%s", why);
+		ctl_err("%s", why);
 		return CTL_FAIL;
 	}
 	sb = ord_metafile_super(&m, why);
@@ -117,16 +117,16 @@ static int check_meta(struct job *j)
 	}
 	ord_metafile_close(&m);
 	if (!m.dev.is_block) {
-		ord_err("%s is a regular file; make it a block device with losetup", j->meta);
+		ctl_err("%s is a regular file; make it a block device with losetup", j->meta);
 		return CTL_FAIL;
 	}
 	if (!sb) {
-		ord_err("metadata device %s: %s", j->meta, why);
+		ctl_err("metadata device %s: %s", j->meta, why);
 		return CTL_FAIL;
 	}
 	for (i = 0; i < 2; i++)
 		if (m.sb_rc[i])
-			ord_note("%s: superblock copy %u is not usable (%s); the kernel will write it anew",
+			ctl_note("%s: superblock copy %u is not usable (%s); the kernel will write it anew",
 				 j->meta, i, m.sb_why[i]);
 	for (i = 0; i < j->there.nr; i++) {
 		const struct ord_dm_volume *v = &j->there.v[i];
@@ -134,13 +134,13 @@ static int check_meta(struct job *j)
 		if (v->meta_major == j->meta_major && v->meta_minor == j->meta_minor)
 			ours = true;
 		if (v->data_major == j->meta_major && v->data_minor == j->meta_minor) {
-			ord_err("metadata device %s is the data device of volume \"%s\"; check the name",
+			ctl_err("metadata device %s is the data device of volume \"%s\"; check the name",
 				j->meta, v->name);
 			return CTL_FAIL;
 		}
 	}
 	if (!ours && ord_dev_in_use(j->meta)) {
-		ord_err("metadata device %s is in use by something else (mounted, or part of another device); free it first",
+		ctl_err("metadata device %s is in use by something else (mounted, or part of another device); free it first",
 			j->meta);
 		return CTL_FAIL;
 	}
@@ -169,7 +169,7 @@ static int check_stack(struct job *j, const char *what, const char *path, u32 ma
 
 	if (!rc)
 		return 0;
-	ord_err("%s device %s lies on volume \"%s\" of the same session; give a device below it",
+	ctl_err("%s device %s lies on volume \"%s\" of the same session; give a device below it",
 		what, path, j->there.v[rc - 1].name);
 	return CTL_FAIL;
 }
@@ -183,18 +183,18 @@ static int check_there(const struct job *j, const struct map *m)
 		const struct ord_dm_volume *v = &j->there.v[i];
 
 		if (v->data_major == m->major && v->data_minor == m->minor) {
-			ord_err("data device %s is in use by volume \"%s\"; a data device serves one volume",
+			ctl_err("data device %s is in use by volume \"%s\"; a data device serves one volume",
 				m->data, v->name);
 			return CTL_FAIL;
 		}
 		if (v->meta_major == m->major && v->meta_minor == m->minor) {
-			ord_err("data device %s is the metadata device of volume \"%s\"; check the name",
+			ctl_err("data device %s is the metadata device of volume \"%s\"; check the name",
 				m->data, v->name);
 			return CTL_FAIL;
 		}
 		if (v->meta_major == j->meta_major && v->meta_minor == j->meta_minor &&
 		    v->id == m->id) {
-			ord_err("volume %u of this session is active already, as \"%s\"; remove that first, or give another id",
+			ctl_err("volume %u of this session is active already, as \"%s\"; remove that first, or give another id",
 				m->id, v->name);
 			return CTL_FAIL;
 		}
@@ -228,33 +228,33 @@ static int check_map(struct job *j, unsigned int nr)
 	v = dmo_super_volume(&j->sb, m->id);
 	if (!v) {
 		list_ids(&j->sb, ids, sizeof(ids));
-		ord_err("volume id %u is unknown to the session on %s; it has %s", m->id, j->meta,
+		ctl_err("volume id %u is unknown to the session on %s; it has %s", m->id, j->meta,
 			ids);
 		return CTL_FAIL;
 	}
 	m->sectors = v->sectors;
 	fd = ord_dev_open(m->data, O_RDONLY, false, &dev, why);
 	if (fd < 0) {
-		ord_err("data device: %s", why);
+		ctl_err("data device: %s", why);
 		return CTL_FAIL;
 	}
 	close(fd);
 	m->major = dev.major;
 	m->minor = dev.minor;
 	if (m->major == j->meta_major && m->minor == j->meta_minor) {
-		ord_err("%s is both data and metadata device; the metadata needs a device of its own",
+		ctl_err("%s is both data and metadata device; the metadata needs a device of its own",
 			m->data);
 		return CTL_FAIL;
 	}
 	if (dev.bytes / DMO_SECTOR < v->sectors) {
-		ord_err("data device %s has %llu sectors (%s), volume %u needs %llu (%s); use a larger device",
+		ctl_err("data device %s has %llu sectors (%s), volume %u needs %llu (%s); use a larger device",
 			m->data, (unsigned long long)dev.bytes / DMO_SECTOR, ord_fmt_bytes(dev.bytes),
 			v->id, (unsigned long long)v->sectors,
 			ord_fmt_bytes(v->sectors * DMO_SECTOR));
 		return CTL_FAIL;
 	}
 	if (dev.lbs > v->lbs) {
-		ord_err("data device %s has logical blocks of %u bytes, volume %u was formatted with %u; use another device, or format both sides with %u",
+		ctl_err("data device %s has logical blocks of %u bytes, volume %u was formatted with %u; use another device, or format both sides with %u",
 			m->data, dev.lbs, v->id, v->lbs, dev.lbs);
 		return CTL_FAIL;
 	}
@@ -263,7 +263,7 @@ static int check_map(struct job *j, unsigned int nr)
 
 		if (o->id == m->id || !strcmp(o->name, m->name) ||
 		    (o->major == m->major && o->minor == m->minor)) {
-			ord_err("%s and %s share an id, a name or a data device; each volume needs its own",
+			ctl_err("%s and %s share an id, a name or a data device; each volume needs its own",
 				o->name, m->name);
 			return CTL_USAGE;
 		}
@@ -274,7 +274,7 @@ static int check_map(struct job *j, unsigned int nr)
 	if (rc)
 		return rc;
 	if (ord_dev_in_use(m->data)) {
-		ord_err("data device %s is in use (mounted, or part of another device); free it first",
+		ctl_err("data device %s is in use (mounted, or part of another device); free it first",
 			m->data);
 		return CTL_FAIL;
 	}
@@ -293,7 +293,7 @@ static int create_one(const struct job *j, const struct map *m)
 	rc = ord_dm_volume_create(m->name, m->sectors, params, probe);
 	if (!rc)
 		return CTL_OK;
-	ord_err("can't create \"%s\" (volume %u on %s): %s: %s", m->name, m->id, m->data,
+	ctl_err("can't create \"%s\" (volume %u on %s): %s: %s", m->name, m->id, m->data,
 		strerror(-rc), ord_dm_why());
 	return CTL_FAIL;
 }
@@ -304,7 +304,7 @@ static int create_locked(struct job *j)
 	int rc;
 
 	if (ord_dm_volumes_get(&j->there)) {
-		ord_err("can't read the device-mapper devices: %s", ord_dm_why());
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
 		return CTL_FAIL;
 	}
 	rc = check_meta(j);
@@ -318,7 +318,7 @@ static int create_locked(struct job *j)
 			continue;
 		while (i--)
 			if (ord_dm_volume_remove(j->maps[i].name))
-				ord_err("and can't remove \"%s\" again: %s", j->maps[i].name,
+				ctl_err("and can't remove \"%s\" again: %s", j->maps[i].name,
 					ord_dm_why());
 		break;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* disconnect: take the link away; whoever keeps one makes none until connect or listen is called again. */
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/session.h"
 
 static const char *session;
 
@@ -13,12 +13,12 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = ord_nl_link_detach(s, false);
 	if (rc)
-		ord_err("can't disconnect %s: %s", ord_session_name(s), ord_nl_why());
+		ctl_err("can't disconnect %s: %s", ord_session_name(s), ord_nl_why());
 	ord_sessions_free(&list);
 	return rc ? CTL_FAIL : CTL_OK;
 }

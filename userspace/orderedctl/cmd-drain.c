@@ -2,11 +2,11 @@
 /* drain: end the cycle, and wait until the secondary has it on its disks. */
 #include <stdio.h>
 
-#include "lib/lookup.h"
 #include "lib/nl.h"
-#include "lib/verdict.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/cut.h"
+#include "orderedctl/progress.h"
+#include "orderedctl/session.h"
 
 #define POLL_MS	50
 
@@ -37,11 +37,11 @@ static int say_stuck(const struct ord_session *s, struct ord_cut cut, const char
 {
 	uint32_t block = s->block;
 
-	ord_progress_line(s, NULL);
+	ctl_progress_line(s, NULL);
 
 	if (s->link_state == DMO_LINK_NONE && block == DMO_BLOCK_NOTHING)
 		block = DMO_BLOCK_NO_LINK;
-	ord_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", ord_session_name(s),
+	ctl_err("%s: cut %s %s: it has restored %s; %s%s%s%s%s%s", ord_session_name(s),
 		ord_fmt_cut(cut.epoch, cut.n), what,
 		ord_fmt_cut(s->cut_restored.epoch, s->cut_restored.n),
 		block == DMO_BLOCK_NOTHING ? "nothing blocks, it only takes longer" :
@@ -56,26 +56,26 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut)
 	uint64_t start = ord_mono_ms();
 	unsigned int stuck = 0;
 
-	ord_catch_signals();
+	ctl_catch_signals();
 	for (;;) {
 		if (ord_nl_refresh(s)) {
-			ord_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
 			return CTL_FAIL;
 		}
-		ord_progress_line(s, "drain");
+		ctl_progress_line(s, "drain");
 		if (ord_cut_cmp(s->cut_restored, cut) >= 0)
 			return CTL_OK;
 		/* twice, so that a passing moment (a reload) is none */
 		stuck = hopeless(s, ord_mono_ms() - start) ? stuck + 1 : 0;
 		if (stuck > 2)
 			return say_stuck(s, cut, "will not reach the secondary's disks");
-		if (ord_interrupted()) {
-			ord_err("interrupted; the cut is under way still");
+		if (ctl_interrupted()) {
+			ctl_err("interrupted; the cut is under way still");
 			return CTL_FAIL;
 		}
 		if (timeout_ms && ord_mono_ms() - start >= timeout_ms)
 			return say_stuck(s, cut, "did not reach the secondary's disks in time");
-		ord_sleep_ms(POLL_MS);
+		ctl_sleep_ms(POLL_MS);
 	}
 }
 
@@ -87,13 +87,13 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = ctl_cut(s, &cut);
 	if (!rc)
 		rc = wait_restored(s, cut);
-	ord_progress_line(s, NULL);
+	ctl_progress_line(s, NULL);
 	if (!rc)
 		printf("%s\n", ord_fmt_cut(cut.epoch, cut.n));
 	ord_sessions_free(&list);

@@ -384,7 +384,7 @@ static int show_journal(struct json_object *root, const struct ord_metafile *m)
 		return CTL_FAIL;
 	}
 	if (scan(m, &s)) {
-		ord_err("out of memory");
+		ctl_err("out of memory");
 		return CTL_FAIL;
 	}
 	emit_u64(to, "size_blocks", s.size);
@@ -414,7 +414,7 @@ static int run(const struct ctl_command *cmd)
 
 	(void)cmd;
 	if (ord_metafile_open(&m, meta, O_RDONLY, why)) {
-		ord_err("%s", why);
+		ctl_err("%s", why);
 		return CTL_FAIL;
 	}
 	if (json)
@@ -435,9 +435,9 @@ static int run(const struct ctl_command *cmd)
 	}
 	if (m.chosen < 0) {
 		ord_metafile_super(&m, why);
-		ord_err("%s: %s", meta, why);
+		ctl_err("%s: %s", meta, why);
 	} else if (m.st_chosen < 0) {
-		ord_err("%s: neither state block can be used", meta);
+		ctl_err("%s: neither state block can be used", meta);
 	}
 	ord_metafile_close(&m);
 	return rc;

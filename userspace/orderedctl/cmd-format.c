@@ -40,7 +40,7 @@ static int parse_role(const struct ctl_opt *o, const char *text)
 	} else if (!strcmp(text, "secondary")) {
 		new_sb.role = DMO_ROLE_SECONDARY;
 	} else {
-		ord_err("--%s: \"%s\" is no role; give primary or secondary", o->name, text);
+		ctl_err("--%s: \"%s\" is no role; give primary or secondary", o->name, text);
 		return CTL_USAGE;
 	}
 	return 0;
@@ -50,7 +50,7 @@ static int parse_uuid(const struct ctl_opt *o, const char *text)
 {
 	if (!ord_uuid_parse(text, new_sb.uuid) && memchr_inv(new_sb.uuid, 0, DMO_UUID_LEN))
 		return 0;
-	ord_err("--%s: \"%s\" is not a UUID; take the one that format printed at the peer", o->name,
+	ctl_err("--%s: \"%s\" is not a UUID; take the one that format printed at the peer", o->name,
 		text);
 	return CTL_USAGE;
 }
@@ -64,7 +64,7 @@ static int parse_label(const struct ctl_opt *o, const char *text)
 	ok = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (!len || len >= DMO_LABEL_LEN || ok != len || *text == '-' ||
 	    !ord_uuid_parse(text, uuid)) {
-		ord_err("--%s: \"%s\" can't be a label; give 1 to %d letters, digits, '.', '_' or '-', not '-' first and not a UUID",
+		ctl_err("--%s: \"%s\" can't be a label; give 1 to %d letters, digits, '.', '_' or '-', not '-' first and not a UUID",
 			o->name, text, DMO_LABEL_LEN - 1);
 		return CTL_USAGE;
 	}
@@ -104,12 +104,12 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 
 	(void)o;
 	if (sb->nr_volumes == DMO_MAX_VOLUMES) {
-		ord_err("--volume: a session has at most %d volumes; use several sessions",
+		ctl_err("--volume: a session has at most %d volumes; use several sessions",
 			DMO_MAX_VOLUMES);
 		return CTL_USAGE;
 	}
 	if (!colon || (size_t)(colon - text) >= sizeof(id) || strlen(colon + 1) >= sizeof(buf)) {
-		ord_err("--volume: \"%s\" is not ID:SIZE or ID:DATA; say for example 1:10G or 1:/dev/sdb",
+		ctl_err("--volume: \"%s\" is not ID:SIZE or ID:DATA; say for example 1:10G or 1:/dev/sdb",
 			text);
 		return CTL_USAGE;
 	}
@@ -117,7 +117,7 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 	if (ctl_number("--volume: id", id, 0, 65535, "", &n))
 		return CTL_USAGE;
 	if (dmo_super_volume(sb, (u32)n)) {
-		ord_err("--volume: id %s is given twice; choose another", id);
+		ctl_err("--volume: id %s is given twice; choose another", id);
 		return CTL_USAGE;
 	}
 	v->id = (u32)n;
@@ -129,7 +129,7 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 	if (is_dev) {
 		fd = ord_dev_open(buf, O_RDONLY, false, &dev, why);
 		if (fd < 0) {
-			ord_err("--volume: %s", why);
+			ctl_err("--volume: %s", why);
 			return CTL_FAIL;
 		}
 		close(fd);
@@ -138,7 +138,7 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 		data_dev[sb->nr_volumes].given = true;
 		bytes = dev.bytes;
 		if (v->lbs && v->lbs < dev.lbs) {
-			ord_err("--volume: %s has logical blocks of %u bytes; give that, or a larger size",
+			ctl_err("--volume: %s has logical blocks of %u bytes; give that, or a larger size",
 				buf, dev.lbs);
 			return CTL_FAIL;
 		}
@@ -146,20 +146,20 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 			v->lbs = dev.lbs;
 		bytes -= bytes % v->lbs;
 	} else if (ord_size(buf, 1, &bytes)) {
-		ord_err("--volume: \"%s\" is neither a size nor a path; say for example 10G, 1.5T, 20971520s (sectors), or /dev/sdb",
+		ctl_err("--volume: \"%s\" is neither a size nor a path; say for example 10G, 1.5T, 20971520s (sectors), or /dev/sdb",
 			buf);
 		return CTL_USAGE;
 	}
 	if (!v->lbs)
 		v->lbs = 512;
 	if (bytes % v->lbs) {
-		ord_err("--volume: size of volume %u is %llu bytes, not a multiple of its logical block size %u",
+		ctl_err("--volume: size of volume %u is %llu bytes, not a multiple of its logical block size %u",
 			v->id, (unsigned long long)bytes, v->lbs);
 		return CTL_USAGE;
 	}
 	v->sectors = bytes / DMO_SECTOR;
 	if (v->sectors < DMO_MIN_VOLUME_SECTORS || v->sectors > DMO_MAX_SESSION_SECTORS) {
-		ord_err("--volume: size of volume %u is %s; give 1 MiB to 64 TiB", v->id,
+		ctl_err("--volume: size of volume %u is %s; give 1 MiB to 64 TiB", v->id,
 			ord_fmt_bytes(bytes));
 		return CTL_USAGE;
 	}
@@ -171,7 +171,7 @@ static int random_bytes(void *buf, size_t len)
 {
 	if (getrandom(buf, len, 0) == (ssize_t)len)
 		return 0;
-	ord_err("the kernel gave no random numbers: %s", strerror(errno));
+	ctl_err("the kernel gave no random numbers: %s", strerror(errno));
 	return -1;
 }
 
@@ -185,7 +185,7 @@ static int write_at(int fd, const void *buf, size_t len, u64 off)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			ord_err("can't write the metadata device at byte %llu: %s",
+			ctl_err("can't write the metadata device at byte %llu: %s",
 				(unsigned long long)off, n ? strerror(errno) : "no space");
 			return -1;
 		}
@@ -203,7 +203,7 @@ static int write_zeroes(int fd, u64 block, u64 nr)
 	int rc = 0;
 
 	if (!zero) {
-		ord_err("out of memory");
+		ctl_err("out of memory");
 		return -1;
 	}
 	while (left && !rc) {
@@ -221,7 +221,7 @@ static int sync_fd(int fd)
 {
 	if (!fsync(fd))
 		return 0;
-	ord_err("can't flush the metadata device: %s", strerror(errno));
+	ctl_err("can't flush the metadata device: %s", strerror(errno));
 	return -1;
 }
 
@@ -258,7 +258,7 @@ static int write_supers(int fd, struct dmo_super *sb)
 	int rc = 0, i;
 
 	if (!buf) {
-		ord_err("out of memory");
+		ctl_err("out of memory");
 		return -1;
 	}
 	for (i = 0; i < 2 && !rc; i++) {
@@ -282,7 +282,7 @@ static int write_journal(int fd, const struct dmo_super *sb)
 	int i;
 
 	if (posix_memalign(&buf, DMO_BLOCK, DMO_BLOCK)) {
-		ord_err("out of memory");
+		ctl_err("out of memory");
 		return -1;
 	}
 	for (i = 0; i < PROBES && readable; i++)
@@ -320,7 +320,7 @@ static int refuse_content(const struct ord_metafile *m, const char *path)
 		const struct dmo_super *sb = &m->sb[i];
 
 		if (!m->sb_rc[i]) {
-			ord_err("%s holds the dm-ordered session %s%s%s (%s); use --force to give it up",
+			ctl_err("%s holds the dm-ordered session %s%s%s (%s); use --force to give it up",
 				path, ord_fmt_uuid(sb->uuid), *sb->label ? " " : "", sb->label,
 				dmo_role_name(sb->role));
 			return -1;
@@ -328,14 +328,14 @@ static int refuse_content(const struct ord_metafile *m, const char *path)
 	}
 	for (i = 0; i < 2; i++) {
 		if (m->sb_magic[i]) {
-			ord_err("%s holds dm-ordered metadata that can't be used (%s); see \"orderedctl dump\", or use --force to give it up",
+			ctl_err("%s holds dm-ordered metadata that can't be used (%s); see \"orderedctl dump\", or use --force to give it up",
 				path, m->sb_why[i]);
 			return -1;
 		}
 	}
 	sig = ord_dev_signature(m->fd);
 	if (sig) {
-		ord_err("%s holds %s; check the name, or use --force to overwrite it", path, sig);
+		ctl_err("%s holds %s; check the name, or use --force to overwrite it", path, sig);
 		return -1;
 	}
 	return 0;
@@ -395,13 +395,13 @@ static int format(struct dmo_super *sb, const char *path)
 	u32 i;
 
 	if (ord_metafile_open(&m, path, O_RDWR | O_EXCL, why)) {
-		ord_err("%s", why);
+		ctl_err("%s", why);
 		return CTL_FAIL;
 	}
 	for (i = 0; m.dev.is_block && i < sb->nr_volumes; i++) {
 		if (data_dev[i].given && data_dev[i].major == m.dev.major &&
 		    data_dev[i].minor == m.dev.minor) {
-			ord_err("%s is also the data device of volume %u; the metadata needs a device of its own",
+			ctl_err("%s is also the data device of volume %u; the metadata needs a device of its own",
 				path, sb->volumes[i].id);
 			goto out;
 		}
@@ -409,15 +409,15 @@ static int format(struct dmo_super *sb, const char *path)
 	if (!force && refuse_content(&m, path))
 		goto out;
 	if (dmo_super_layout(sb, m.blocks, why) || dmo_super_check(sb, why)) {
-		ord_err("%s: %s", path, why);
+		ctl_err("%s: %s", path, why);
 		goto out;
 	}
 	if (dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)sb->budget_mib << 20, why) < 0) {
-		ord_err("%s (--budget-mib)", why);
+		ctl_err("%s (--budget-mib)", why);
 		goto out;
 	}
 	if (force && ord_dev_wipe(m.fd)) {
-		ord_err("%s: a signature of what was there can't be removed: see \"wipefs %s\"", path, path);
+		ctl_err("%s: a signature of what was there can't be removed: see \"wipefs %s\"", path, path);
 		goto out;
 	}
 	if (write_all(m.fd, sb))

@@ -14,7 +14,7 @@ static int run(const struct ctl_command *cmd)
 
 	(void)cmd;
 	if (ord_nl_sessions(&list)) {
-		ord_err("can't read the sessions: %s", ord_nl_why());
+		ctl_err("can't read the sessions: %s", ord_nl_why());
 		return CTL_FAIL;
 	}
 	for (i = 0; i < list.nr; i++) {

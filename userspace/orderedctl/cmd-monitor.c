@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/print.h"
+#include "orderedctl/session.h"
 
 static const char *session;
 static bool json;
@@ -22,13 +22,13 @@ static int monitor(const struct ord_session *s)
 	struct ord_event ev;
 	int rc;
 
-	ord_catch_signals();
-	while (!ord_interrupted()) {
+	ctl_catch_signals();
+	while (!ctl_interrupted()) {
 		rc = ord_nl_events_next(&ev);
 		if (rc == -ENOBUFS) {
 			ctl_print_event(ord_wall_ns(), NULL, json);
 		} else if (rc < 0) {
-			ord_err("%s", ord_nl_why());
+			ctl_err("%s", ord_nl_why());
 			return CTL_FAIL;
 		} else if (!rc) {
 			if (poll(p, 2, 1000) > 0 && p[1].revents)
@@ -53,11 +53,11 @@ static int run(const struct ctl_command *cmd)
 
 	(void)cmd;
 	if (ord_nl_events_open()) {
-		ord_err("%s", ord_nl_why());
+		ctl_err("%s", ord_nl_why());
 		return CTL_FAIL;
 	}
 	if (session) {
-		s = ord_lookup_session(&list, session);
+		s = ctl_session(&list, session);
 		if (!s)
 			return CTL_FAIL;
 	}

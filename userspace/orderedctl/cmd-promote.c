@@ -17,19 +17,19 @@
 #include <unistd.h>
 
 #include "lib/dm.h"
-#include "lib/holders.h"
-#include "lib/lookup.h"
 #include "lib/metafile.h"
 #include "lib/nl.h"
-#include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/progress.h"
+#include "orderedctl/session.h"
+#include "orderedctl/volume.h"
 
 #define POLL_MS		50
 #define PROGRESS_MS	500
 
 static const char *session;
 static bool force;
-static uint64_t wait_ms = ORD_HOLDERS_WAIT_MS;
+static uint64_t wait_ms = CTL_VOLUME_WAIT_MS;
 
 static bool is_ours(const struct ord_session *s, const struct ord_dm_volume *v)
 {
@@ -44,23 +44,23 @@ static int preflight(const struct ord_session *s, const struct ord_dm_volumes *a
 	/* with more complete than restored the end of the copy may be among it; the kernel knows */
 	if (s->flags & DMO_F_INCONSISTENT && !force &&
 	    !ord_cut_cmp(s->cut_complete, s->cut_restored)) {
-		ord_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
+		ctl_err("%s is INCONSISTENT: its data is no point in time, since a full copy has not ended; finish the copy, or use --force to take it as it is",
 			ord_session_name(s));
 		rc = -1;
 	}
 	for (i = 0; i < s->nr_volumes; i++) {
 		if (s->volumes[i].active)
 			continue;
-		ord_err("volume %u of %s is not active; activate it with \"orderedctl create\"",
+		ctl_err("volume %u of %s is not active; activate it with \"orderedctl create\"",
 			s->volumes[i].id, ord_session_name(s));
 		rc = -1;
 	}
 	for (i = 0; i < all->nr; i++) {
-		if (is_ours(s, &all->v[i]) && ord_holders_wait(&all->v[i], rc ? 0 : wait_ms))
+		if (is_ours(s, &all->v[i]) && ctl_volume_wait(&all->v[i], rc ? 0 : wait_ms))
 			rc = -1;
 	}
 	if (!rc && s->link_state == DMO_LINK_UP)
-		ord_note("the link to %s is up and will be dropped; make sure that the old primary is not written any more",
+		ctl_note("the link to %s is up and will be dropped; make sure that the old primary is not written any more",
 			 *s->link_peer ? s->link_peer : "the peer");
 	return rc;
 }
@@ -96,7 +96,7 @@ static int reload_tables(const struct ord_session *s, const struct ord_dm_volume
 		rc = ord_dm_volume_reload(v);
 		if (!rc)
 			continue;
-		ord_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
+		ctl_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
 			v->name, strerror(-rc), ord_dm_why());
 		ret = -1;
 	}
@@ -152,16 +152,16 @@ static pid_t begin_telling(const struct ord_session *s)
 	pid = fork();
 	if (pid)
 		return pid;
-	ord_catch_signals();
+	ctl_catch_signals();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	ord_nl_close();
 	if (!ord_nl_open()) {
-		ord_sleep_ms(PROGRESS_MS);
-		while (!ord_interrupted() && getppid() == parent && !ord_nl_refresh(&look)) {
-			ord_progress_line(&look, "promote");
-			ord_sleep_ms(PROGRESS_MS);
+		ctl_sleep_ms(PROGRESS_MS);
+		while (!ctl_interrupted() && getppid() == parent && !ord_nl_refresh(&look)) {
+			ctl_progress_line(&look, "promote");
+			ctl_sleep_ms(PROGRESS_MS);
 		}
-		ord_progress_line(&look, NULL);
+		ctl_progress_line(&look, NULL);
 	}
 	_exit(0);
 }
@@ -185,13 +185,13 @@ static int change_role(struct ord_session *s)
 	int rc;
 
 	if (ord_dm_volumes_get(&all)) {
-		ord_err("can't read the device-mapper devices: %s", ord_dm_why());
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
 		return CTL_FAIL;
 	}
 	if (s->role == DMO_ROLE_PRIMARY) {
 		rc = reload_tables(s, &all, &nr);
 		if (!rc)
-			ord_note("%s is a primary already%s", ord_session_name(s),
+			ctl_note("%s is a primary already%s", ord_session_name(s),
 				 nr ? "; its tables were loaded anew" : "");
 		ord_dm_volumes_free(&all);
 		return rc ? CTL_FAIL : CTL_OK;
@@ -202,15 +202,15 @@ static int change_role(struct ord_session *s)
 		deadline = ord_mono_ms() + wait_ms;
 		/* somebody may have opened a volume since it was looked at */
 		while ((rc = ord_nl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
-			ord_sleep_ms(POLL_MS);
+			ctl_sleep_ms(POLL_MS);
 		end_telling(teller);
 		if (rc)
-			ord_err("can't promote %s: %s", ord_session_name(s), ord_nl_why());
+			ctl_err("can't promote %s: %s", ord_session_name(s), ord_nl_why());
 	}
 	if (!rc) {
 		ns = cut_time(s, cut);
 		if (ord_nl_refresh(s)) {
-			ord_note("can't read the session again: %s", ord_nl_why());
+			ctl_note("can't read the session again: %s", ord_nl_why());
 			s->nr_volumes = 0;	/* so all are loaded anew */
 		}
 		rc = reload_tables(s, &all, &nr);
@@ -227,7 +227,7 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = change_role(s);

@@ -7,12 +7,13 @@
 
 #include "lib/dm.h"
 #include "lib/holders.h"
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/session.h"
+#include "orderedctl/volume.h"
 
 static const char *name, *session;
-static uint64_t wait_ms = ORD_HOLDERS_WAIT_MS;
+static uint64_t wait_ms = CTL_VOLUME_WAIT_MS;
 
 static int remove_one(const struct ord_dm_volume *v)
 {
@@ -21,7 +22,7 @@ static int remove_one(const struct ord_dm_volume *v)
 
 	/* somebody may have opened it since it was looked at */
 	do {
-		rc = ord_holders_wait(v, wait_ms);
+		rc = ctl_volume_wait(v, wait_ms);
 		if (rc)
 			break;
 		rc = ord_dm_volume_remove(v->name);
@@ -29,7 +30,7 @@ static int remove_one(const struct ord_dm_volume *v)
 	if (lock >= 0)
 		close(lock);
 	if (rc < -1)
-		ord_err("can't remove \"%s\": %s: %s", v->name, strerror(-rc), ord_dm_why());
+		ctl_err("can't remove \"%s\": %s: %s", v->name, strerror(-rc), ord_dm_why());
 	return rc ? -1 : 0;
 }
 
@@ -58,13 +59,13 @@ static int remove_name(const struct ord_dm_volumes *all)
 			return remove_one(&all->v[i]) ? CTL_FAIL : CTL_OK;
 	rc = ord_dm_exists(name);
 	if (rc > 0)
-		ord_err("\"%s\" is not a volume of dm-ordered; use \"dmsetup remove\" if you mean it",
+		ctl_err("\"%s\" is not a volume of dm-ordered; use \"dmsetup remove\" if you mean it",
 			name);
 	else if (is_session(all))
-		ord_err("\"%s\" is a session; all its volumes go with \"orderedctl remove --session %s\"",
+		ctl_err("\"%s\" is a session; all its volumes go with \"orderedctl remove --session %s\"",
 			name, name);
 	else
-		ord_err("there is no device \"%s\"; \"orderedctl status\" lists the volumes", name);
+		ctl_err("there is no device \"%s\"; \"orderedctl status\" lists the volumes", name);
 	return CTL_FAIL;
 }
 
@@ -76,7 +77,7 @@ static int remove_session(const struct ord_dm_volumes *all, const struct ord_ses
 	/* none goes unless all can */
 	for (i = 0; i < all->nr; i++)
 		if (ord_same_meta(s, all->v[i].meta_major, all->v[i].meta_minor))
-			rc |= ord_holders_wait(&all->v[i], wait_ms);
+			rc |= ctl_volume_wait(&all->v[i], wait_ms);
 	if (rc)
 		return CTL_FAIL;
 	for (i = 0; i < all->nr; i++)
@@ -94,13 +95,13 @@ static int run(const struct ctl_command *cmd)
 
 	(void)cmd;
 	if (ord_dm_volumes_get(&all)) {
-		ord_err("can't read the device-mapper devices: %s", ord_dm_why());
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
 		return CTL_FAIL;
 	}
 	if (!session) {
 		rc = remove_name(&all);
 	} else {
-		s = ord_lookup_session(&list, session);
+		s = ctl_session(&list, session);
 		rc = s ? remove_session(&all, s) : CTL_FAIL;
 		if (s)
 			ord_sessions_free(&list);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* set: change the parameters of an active session. */
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/session.h"
 
 static const char *session;
 static struct ord_params params;
@@ -15,12 +15,12 @@ static int run(const struct ctl_command *cmd)
 
 	if (!params.cycle_ms && !params.budget_mib && !params.link_timeout_ms)
 		return ctl_usage_error(cmd, "say what to set");
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = ord_nl_set(s, &params);
 	if (rc)
-		ord_err("can't set parameters of %s: %s", ord_session_name(s), ord_nl_why());
+		ctl_err("can't set parameters of %s: %s", ord_session_name(s), ord_nl_why());
 	ord_sessions_free(&list);
 	return rc ? CTL_FAIL : CTL_OK;
 }

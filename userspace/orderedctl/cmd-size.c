@@ -81,7 +81,7 @@ static void note_unit(u64 blocks)
 		return;
 	while (dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, why) > 0)
 		mib++;
-	ord_note("what does not fit the memory budget of %s counts in units of %s, whole, however little of them was written; with --budget-mib %llu units are of 4 KiB",
+	ctl_note("what does not fit the memory budget of %s counts in units of %s, whole, however little of them was written; with --budget-mib %llu units are of 4 KiB",
 		 ord_fmt_bytes((uint64_t)budget_mib << 20), ord_fmt_bytes((uint64_t)DMO_BLOCK << shift),
 		 (unsigned long long)mib);
 }
@@ -107,7 +107,7 @@ static int run(const struct ctl_command *cmd)
 
 	(void)cmd;
 	if (dmo_ref_unit(sb.volumes, sb.nr_volumes, (u64)budget_mib << 20, why) < 0) {
-		ord_err("--budget-mib: %s", why);
+		ctl_err("--budget-mib: %s", why);
 		return CTL_FAIL;
 	}
 	blocks = ctl_outage_blocks(outage_ms, rate, cycle_ms);
@@ -116,7 +116,7 @@ static int run(const struct ctl_command *cmd)
 	if (!meta_bytes)
 		meta_bytes = smallest(dmo_chunk_bytes(0, blocks, 0)) * MIB_BLOCKS * DMO_BLOCK;
 	if (dmo_super_layout(&sb, meta_bytes / DMO_BLOCK, why)) {
-		ord_err("--meta: %s", why);
+		ctl_err("--meta: %s", why);
 		return CTL_FAIL;
 	}
 	bytes = dmo_chunk_max(sb.journal_blocks);
@@ -140,20 +140,20 @@ static int parse_volumes(const struct ctl_opt *o, const char *text)
 	int fd;
 
 	if (sb.nr_volumes == DMO_MAX_VOLUMES) {
-		ord_err("--%s: a session has at most %d volumes; use several sessions", o->name,
+		ctl_err("--%s: a session has at most %d volumes; use several sessions", o->name,
 			DMO_MAX_VOLUMES);
 		return CTL_USAGE;
 	}
 	if (*text == '/' || *text == '.') {
 		fd = ord_dev_open(text, O_RDONLY, false, &dev, why);
 		if (fd < 0) {
-			ord_err("--%s: %s", o->name, why);
+			ctl_err("--%s: %s", o->name, why);
 			return CTL_FAIL;
 		}
 		close(fd);
 		bytes = dev.bytes;
 	} else if (ord_size(text, 1, &bytes)) {
-		ord_err("--%s: \"%s\" is neither a size nor a path; say for example 10G, 1.5T or /dev/sdb",
+		ctl_err("--%s: \"%s\" is neither a size nor a path; say for example 10G, 1.5T or /dev/sdb",
 			o->name, text);
 		return CTL_USAGE;
 	}
@@ -163,7 +163,7 @@ static int parse_volumes(const struct ctl_opt *o, const char *text)
 	for (i = 0; i <= sb.nr_volumes; i++)
 		sum += sb.volumes[i].sectors;
 	if (v->sectors < DMO_MIN_VOLUME_SECTORS || sum > DMO_MAX_SESSION_SECTORS) {
-		ord_err("--%s: %s is out of range; give 1 MiB to 64 TiB, all volumes together",
+		ctl_err("--%s: %s is out of range; give 1 MiB to 64 TiB, all volumes together",
 			o->name, text);
 		return CTL_USAGE;
 	}

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/print.h"
+#include "orderedctl/session.h"
 
 static const char *session;
 static bool json, dump, checking;
@@ -21,15 +21,15 @@ static int show(void (*print)(const struct ord_sessions *list))
 	struct ord_sessions all, one = { .nr = 1 };
 
 	if (session) {
-		one.v = ord_lookup_session(&all, session);
+		one.v = ctl_session(&all, session);
 		if (!one.v) {
 			if (watch_ms && isdigit((unsigned char)*session))
-				ord_note("if \"%s\" is how often to look, write --watch=%s", session,
+				ctl_note("if \"%s\" is how often to look, write --watch=%s", session,
 					 session);
 			return CTL_FAIL;
 		}
 	} else if (ord_nl_sessions(&all)) {
-		ord_err("can't read the sessions: %s", ord_nl_why());
+		ctl_err("can't read the sessions: %s", ord_nl_why());
 		return CTL_FAIL;
 	}
 	print(session ? &one : &all);
@@ -47,7 +47,7 @@ static int check(void)
 	unsigned int i;
 
 	if (session) {
-		one = ord_lookup_session(&all, session);
+		one = ctl_session(&all, session);
 	} else if (ord_nl_sessions(&all)) {
 		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", ord_nl_why());
 		return ORD_V_UNKNOWN;
@@ -84,7 +84,7 @@ static int watch(void (*print)(const struct ord_sessions *list))
 	bool tty = isatty(STDOUT_FILENO) && print == ctl_print_pretty;
 	int rc;
 
-	ord_catch_signals();
+	ctl_catch_signals();
 	for (;;) {
 		if (tty)
 			fputs("\033[H\033[J", stdout);
@@ -93,8 +93,8 @@ static int watch(void (*print)(const struct ord_sessions *list))
 			putchar('\n');
 		if (fflush(stdout) || rc)
 			return rc;	/* main() says of the output */
-		ord_sleep_ms(watch_ms);
-		if (ord_interrupted())
+		ctl_sleep_ms(watch_ms);
+		if (ctl_interrupted())
 			return CTL_OK;
 	}
 }

@@ -2,9 +2,9 @@
 /* switch: end the cycle. */
 #include <stdio.h>
 
-#include "lib/lookup.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/cut.h"
+#include "orderedctl/session.h"
 
 static const char *session;
 
@@ -16,7 +16,7 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = ctl_cut(s, &cut);

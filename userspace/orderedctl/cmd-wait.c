@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/progress.h"
+#include "orderedctl/session.h"
 
 #define POLL_MS		100
 #define CTL_TIMED_OUT	3	/* promised in the man page */
@@ -61,32 +62,32 @@ static int wait_for(struct ord_session *s, unsigned int goal)
 	uint64_t start = ord_mono_ms();
 	struct ord_verdict v;
 
-	ord_catch_signals();
+	ctl_catch_signals();
 	for (;;) {
 		if (ord_nl_refresh(s)) {
-			ord_progress_line(s, NULL);
-			ord_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+			ctl_progress_line(s, NULL);
+			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
 			return CTL_FAIL;
 		}
 		if (s->state != DMO_STATE_BUSY && goals[goal].is(s)) {
-			ord_progress_line(s, NULL);
+			ctl_progress_line(s, NULL);
 			return CTL_OK;
 		}
-		ord_progress_line(s, goals[goal].name);
+		ctl_progress_line(s, goals[goal].name);
 		ord_verdict_of(s, 0, &v);
-		if (s->state == DMO_STATE_FAILED || ord_interrupted()) {
-			ord_progress_line(s, NULL);
-			ord_err("%s: %s", ord_session_name(s),
-				ord_interrupted() ? "interrupted" : v.why);
+		if (s->state == DMO_STATE_FAILED || ctl_interrupted()) {
+			ctl_progress_line(s, NULL);
+			ctl_err("%s: %s", ord_session_name(s),
+				ctl_interrupted() ? "interrupted" : v.why);
 			return CTL_FAIL;
 		}
 		if (timeout_ms && ord_mono_ms() - start >= timeout_ms) {
-			ord_progress_line(s, NULL);
-			ord_err("%s: not %s in time: %s", ord_session_name(s), goals[goal].name,
+			ctl_progress_line(s, NULL);
+			ctl_err("%s: not %s in time: %s", ord_session_name(s), goals[goal].name,
 				*v.why ? v.why : ord_block_text(s->block));
 			return CTL_TIMED_OUT;
 		}
-		ord_sleep_ms(POLL_MS);
+		ctl_sleep_ms(POLL_MS);
 	}
 }
 
@@ -103,7 +104,7 @@ static int run(const struct ctl_command *cmd)
 	if (goal == ORD_ARRAY_LEN(goals))
 		return ctl_usage_error(cmd, "\"%.60s\" is nothing to wait for: link, copied, consistent or drained",
 				       goal_name);
-	s = ord_lookup_session(&list, session);
+	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
 	rc = wait_for(s, goal);

@@ -34,8 +34,19 @@ extern const struct ctl_command ctl_cmd_format, ctl_cmd_create, ctl_cmd_remove, 
 	ctl_cmd_set, ctl_cmd_promote, ctl_cmd_monitor, ctl_cmd_dump, ctl_cmd_list, ctl_cmd_wait,
 	ctl_cmd_size;
 
+/* "orderedctl: ..." to stderr: what failed, why, what to do. */
+void __printf(1, 2) ctl_err(const char *fmt, ...);
+const char *ctl_last_err(void);	/* what that said last, without the prefix */
+/* "orderedctl: note: ..." to stderr: the command goes on. */
+void __printf(1, 2) ctl_note(const char *fmt, ...);
+
 /* Says what is wrong, and how the command is used; returns CTL_USAGE. */
 int __printf(2, 3) ctl_usage_error(const struct ctl_command *cmd, const char *fmt, ...);
+
+/* From here on SIGINT and SIGTERM are noted; system calls return EINTR. */
+void ctl_catch_signals(void);
+bool ctl_interrupted(void);
+void ctl_sleep_ms(uint64_t ms);	/* returns early, or at once, when one came */
 
 /* Rows of tables that several commands have. */
 #define CTL_LINK_TIMEOUT(_to, _help) \

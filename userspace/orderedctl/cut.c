@@ -7,11 +7,11 @@
 int ctl_cut(const struct ord_session *s, struct ord_cut *cut)
 {
 	if (s->role != DMO_ROLE_PRIMARY) {
-		ord_err("%s: only a primary makes cuts; give the command there", ord_session_name(s));
+		ctl_err("%s: only a primary makes cuts; give the command there", ord_session_name(s));
 		return CTL_FAIL;
 	}
 	if (!ord_nl_switch(s, cut))
 		return CTL_OK;
-	ord_err("can't switch %s: %s", ord_session_name(s), ord_nl_why());
+	ctl_err("can't switch %s: %s", ord_session_name(s), ord_nl_why());
 	return CTL_FAIL;
 }

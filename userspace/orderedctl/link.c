@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/lookup.h"
 #include "lib/nl.h"
 #include "lib/sock.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/link.h"
+#include "orderedctl/session.h"
 
 #define ATTEMPT_MS	30000	/* for a connection, or a handshake */
 #define CHECK_MS	1000	/* how often the state is read, should an event be lost */
@@ -27,7 +27,7 @@
 struct attempt {
 	struct ord_session *s;
 	struct ord_endpoint ep;
-	int listener;		/* -1: we connect */
+	struct ord_listener listener;	/* fd -1: we connect */
 	uint64_t timeout_ms;	/* 0: not given */
 	uint32_t link_timeout_ms;
 	bool keep;
@@ -49,6 +49,12 @@ static void wait_line(const struct attempt *a, const char *what, uint64_t since)
 	fflush(stderr);
 }
 
+static bool stop(void *arg)
+{
+	(void)arg;
+	return ctl_interrupted();
+}
+
 static int fail(struct attempt *a, int rc, const char *why)
 {
 	snprintf(a->why, sizeof(a->why), "%s", why);
@@ -60,8 +66,8 @@ static int read_state(struct attempt *a)
 	int rc = ord_nl_refresh(a->s);
 
 	/* short of memory is no reason to give up a link for good */
-	while (rc == -ENOMEM && a->keep && !ord_interrupted()) {
-		ord_sleep_ms(BACKOFF_MIN_MS);
+	while (rc == -ENOMEM && a->keep && !ctl_interrupted()) {
+		ctl_sleep_ms(BACKOFF_MIN_MS);
 		rc = ord_nl_refresh(a->s);
 	}
 	return rc ? fail(a, rc, ord_nl_why()) : 0;
@@ -103,7 +109,7 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 			       fail(a, -ECONNRESET, *ev.reason ? ev.reason :
 				    "the link went down, the kernel gave no reason");
 		now = ord_mono_ms();
-		if (ord_interrupted())
+		if (ctl_interrupted())
 			return fail(a, -EINTR, "interrupted");
 		if (now - checked >= CHECK_MS || now >= deadline) {
 			checked = now;
@@ -136,12 +142,14 @@ static int accept_peer(struct attempt *a)
 {
 	uint64_t now, start = ord_mono_ms();
 	uint64_t end = a->timeout_ms ? start + a->timeout_ms : UINT64_MAX;
+	struct ord_until until = { .stop = stop };
 	int fd, rc;
 
 	for (;;) {
 		wait_line(a, "waiting for the peer to connect", start);
 		now = ord_mono_ms();
-		fd = ord_sock_accept(a->listener, end - now < CHECK_MS ? end : now + CHECK_MS, a->why);
+		until.deadline = end - now < CHECK_MS ? end : now + CHECK_MS;
+		fd = ord_sock_accept(&a->listener, &until, a->why);
 		if (fd != -ETIMEDOUT || ord_mono_ms() >= end)
 			return fd;
 		rc = read_state(a);
@@ -157,16 +165,17 @@ static int try_link(struct attempt *a)
 {
 	uint64_t ms = a->timeout_ms ? a->timeout_ms : ATTEMPT_MS;
 	uint64_t now = ord_mono_ms();
+	struct ord_until until = { .deadline = now + ms, .stop = stop };
 	struct ord_event ev;
 	int fd, rc;
 
 	a->attached = false;
-	if (a->listener >= 0) {
+	if (a->listener.fd >= 0) {
 		fd = accept_peer(a);
 		now = ord_mono_ms();
 	} else {
 		wait_line(a, "connecting", now);
-		fd = ord_sock_connect(&a->ep, now + ms, a->why);
+		fd = ord_sock_connect(&a->ep, &until, a->why);
 	}
 	if (fd < 0)
 		return fd;
@@ -195,7 +204,7 @@ static bool is_final(struct attempt *a)
 	if (!a->attached || a->s->link_state != DMO_LINK_NONE || !(a->s->flags & DMO_F_REFUSED))
 		return false;
 	/* who listens goes on when somebody else's session knocks */
-	return a->listener < 0 || !(a->s->flags & DMO_F_STRANGER);
+	return a->listener.fd < 0 || !(a->s->flags & DMO_F_STRANGER);
 }
 
 static int refused(struct attempt *a)
@@ -204,7 +213,7 @@ static int refused(struct attempt *a)
 
 	snprintf(why, sizeof(why), "%s", *a->s->reason && a->s->flags & DMO_F_REFUSED ?
 		 a->s->reason : a->why);
-	ord_err("%s: no link, and no other try will make one: %s", ord_session_name(a->s), why);
+	ctl_err("%s: no link, and no other try will make one: %s", ord_session_name(a->s), why);
 	return CTL_REFUSED;
 }
 
@@ -229,7 +238,7 @@ static int wait_down(struct attempt *a)
 			return fail(a, rc, ord_nl_why());
 		if (rc && ev.event == DMO_EVENT_LINK_DOWN)
 			return fail(a, 0, ev.reason);
-		if (ord_interrupted())
+		if (ctl_interrupted())
 			return fail(a, -EINTR, "interrupted");
 		if (ord_mono_ms() - checked >= CHECK_MS) {
 			checked = ord_mono_ms();
@@ -250,20 +259,19 @@ static int wait_down(struct attempt *a)
 
 static int stopped(struct attempt *a, int rc)
 {
-	if (ord_interrupted()) {
+	if (ctl_interrupted()) {
 		say(a, "interrupted; a link that is up stays", "");
 		return CTL_OK;
 	}
-	ord_err("%s: %s", ord_session_name(a->s), rc ? a->why : "the session is gone");
+	ctl_err("%s: %s", ord_session_name(a->s), rc ? a->why : "the session is gone");
 	return CTL_FAIL;
 }
 
 static void close_listener(struct attempt *a)
 {
-	if (a->listener < 0)
+	if (a->listener.fd < 0)
 		return;
-	ord_sock_unlisten(a->listener);
-	a->listener = -1;
+	ord_sock_unlisten(&a->listener);
 	if (a->ep.is_unix)
 		unlink(a->ep.path);
 }
@@ -272,19 +280,19 @@ static void close_listener(struct attempt *a)
 static int wait_listen(struct attempt *a, bool again)
 {
 	char last[sizeof(a->why)] = "";
-	int fd;
+	int rc;
 
 	for (;;) {
-		fd = ord_sock_listen(&a->ep, a->why);
-		if (fd >= 0 || !a->keep || ord_interrupted() ||
-		    (fd != -EADDRNOTAVAIL && fd != -EHOSTUNREACH && !(again && fd == -EADDRINUSE)))
-			return fd;
-		if (fd == -EADDRINUSE)
+		rc = ord_sock_listen(&a->listener, &a->ep, a->why);
+		if (!rc || !a->keep || ctl_interrupted() ||
+		    (rc != -EADDRNOTAVAIL && rc != -EHOSTUNREACH && !(again && rc == -EADDRINUSE)))
+			return rc;
+		if (rc == -EADDRINUSE)
 			return -EAGAIN;
 		if (strcmp(last, a->why))
 			say(a, "waiting for the address", a->why);
 		snprintf(last, sizeof(last), "%s", a->why);
-		ord_sleep_ms(LISTEN_RETRY_MS);
+		ctl_sleep_ms(LISTEN_RETRY_MS);
 	}
 }
 
@@ -293,13 +301,13 @@ static void wait_wanted(struct attempt *a)
 {
 	say(a, "disconnected by command: waiting for connect or listen", "");
 	close_listener(a);
-	while (unwanted(a) && !ord_interrupted() && !read_state(a))
-		ord_sleep_ms(LISTEN_RETRY_MS);
+	while (unwanted(a) && !ctl_interrupted() && !read_state(a))
+		ctl_sleep_ms(LISTEN_RETRY_MS);
 }
 
 static int keep_link(struct attempt *a)
 {
-	bool listening = a->listener >= 0;
+	bool listening = a->listener.fd >= 0;
 	uint64_t backoff = BACKOFF_MIN_MS;
 	char last[sizeof(a->why)] = "";
 	bool up;
@@ -309,26 +317,25 @@ static int keep_link(struct attempt *a)
 		rc = read_state(a);
 		if (!rc && unwanted(a))
 			wait_wanted(a);
-		if (rc || ord_interrupted())
+		if (rc || ctl_interrupted())
 			return stopped(a, rc);
-		if (a->s->link_state == DMO_LINK_NONE && listening && a->listener < 0) {
-			a->listener = wait_listen(a, true);
-			if (a->listener < 0 && a->listener != -EAGAIN)
-				return stopped(a, a->listener);
-			if (a->listener < 0) {
-				a->listener = -1;
-				ord_sleep_ms(LISTEN_RETRY_MS);
+		if (a->s->link_state == DMO_LINK_NONE && listening && a->listener.fd < 0) {
+			rc = wait_listen(a, true);
+			if (rc && rc != -EAGAIN)
+				return stopped(a, rc);
+			if (rc) {
+				ctl_sleep_ms(LISTEN_RETRY_MS);
 				continue;
 			}
 		}
 		if (a->s->link_state == DMO_LINK_HANDSHAKE) {
-			ord_sleep_ms(BACKOFF_MIN_MS);	/* somebody else's attach */
+			ctl_sleep_ms(BACKOFF_MIN_MS);	/* somebody else's attach */
 			continue;
 		}
 		up = a->s->link_state == DMO_LINK_UP;
 		if (!up) {
 			rc = try_link(a);
-			if (ord_interrupted())
+			if (ctl_interrupted())
 				return stopped(a, rc);
 			up = !rc;
 			if (rc == -ECANCELED)
@@ -349,7 +356,7 @@ static int keep_link(struct attempt *a)
 			*last = '\0';
 			backoff = BACKOFF_MIN_MS;
 		}
-		ord_sleep_ms(backoff);
+		ctl_sleep_ms(backoff);
 		if (!listening)		/* the side that connects sets the pace */
 			backoff = backoff * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff * 2;
 	}
@@ -363,7 +370,7 @@ static int one_link(struct attempt *a)
 	if (rc && is_final(a))
 		return refused(a);
 	if (rc) {
-		ord_err("%s: no link: %s", ord_session_name(a->s), a->why);
+		ctl_err("%s: no link: %s", ord_session_name(a->s), a->why);
 		return CTL_FAIL;
 	}
 	read_state(a);
@@ -374,36 +381,35 @@ static int one_link(struct attempt *a)
 int ctl_link(const struct ctl_command *cmd, const struct ctl_link_args *given, bool listening)
 {
 	struct attempt a = {
-		.listener = -1, .timeout_ms = given->timeout_ms,
+		.listener.fd = -1, .timeout_ms = given->timeout_ms,
 		.link_timeout_ms = given->link_timeout_ms, .keep = given->keep,
 	};
 	struct ord_sessions list;
 	int rc;
 
 	if (ord_sock_parse(&a.ep, given->address, listening, a.why)) {
-		ord_err("%s: %s", cmd->name, a.why);
+		ctl_err("%s: %s", cmd->name, a.why);
 		return CTL_USAGE;
 	}
-	a.s = ord_lookup_session(&list, given->session);
+	a.s = ctl_session(&list, given->session);
 	if (!a.s)
 		return CTL_FAIL;
 	rc = CTL_FAIL;
 	if (ord_nl_events_open()) {
-		ord_err("%s", ord_nl_why());
+		ctl_err("%s", ord_nl_why());
 		goto out;
 	}
 	if (listening) {
-		ord_catch_signals();
-		a.listener = wait_listen(&a, false);
-		if (a.listener < 0) {
-			ord_err("%s", a.why);
+		ctl_catch_signals();
+		if (wait_listen(&a, false)) {
+			ctl_err("%s", a.why);
 			goto out;
 		}
 	}
-	ord_catch_signals();
+	ctl_catch_signals();
 	a.lifted = unwanted(&a);
 	if (a.lifted && ord_nl_link_want(a.s)) {
-		ord_err("%s: %s", ord_session_name(a.s), ord_nl_why());
+		ctl_err("%s: %s", ord_session_name(a.s), ord_nl_why());
 		goto out_listener;
 	}
 	read_state(&a);

@@ -18,12 +18,12 @@ int ctl_number(const char *what, const char *text, uint64_t min, uint64_t max,
 	uint64_t v;
 
 	if (ord_u64(text, &v)) {
-		ord_err("%s: \"%s\" is not a number; give %" PRIu64 " to %" PRIu64 "%s%s",
+		ctl_err("%s: \"%s\" is not a number; give %" PRIu64 " to %" PRIu64 "%s%s",
 			what, text, min, max, *unit ? " " : "", unit);
 		return CTL_USAGE;
 	}
 	if (v < min || v > max) {
-		ord_err("%s: %s is out of range; give %" PRIu64 " to %" PRIu64 "%s%s",
+		ctl_err("%s: %s is out of range; give %" PRIu64 " to %" PRIu64 "%s%s",
 			what, text, min, max, *unit ? " " : "", unit);
 		return CTL_USAGE;
 	}
@@ -41,7 +41,7 @@ int ctl_opt_flag(const struct ctl_opt *o, const char *text)
 int ctl_opt_text(const struct ctl_opt *o, const char *text)
 {
 	if (!*text) {
-		ord_err("--%s: nothing is given; give %s", o->name, o->arg);
+		ctl_err("--%s: nothing is given; give %s", o->name, o->arg);
 		return CTL_USAGE;
 	}
 	*(const char **)o->to = text;
@@ -63,7 +63,7 @@ int ctl_opt_number(const struct ctl_opt *o, const char *text)
 /* The range in what a number alone counts, as it is in the man page. */
 static int out_of_range(const struct ctl_opt *o, const char *text, const char *unit)
 {
-	ord_err("--%s: %s is out of range; give %" PRIu64 " to %" PRIu64 " %s", o->name, text,
+	ctl_err("--%s: %s is out of range; give %" PRIu64 " to %" PRIu64 " %s", o->name, text,
 		o->min / o->unit, o->max / o->unit, unit);
 	return CTL_USAGE;
 }
@@ -73,12 +73,12 @@ int ctl_opt_size(const struct ctl_opt *o, const char *text)
 	uint64_t v;
 
 	if (ord_size(text, o->unit, &v)) {
-		ord_err("--%s: \"%s\" is not a size; say for example 10G, 1.5T or 512M", o->name,
+		ctl_err("--%s: \"%s\" is not a size; say for example 10G, 1.5T or 512M", o->name,
 			text);
 		return CTL_USAGE;
 	}
 	if (o->max && (v < o->min || v > o->max)) {
-		ord_err("--%s: %s is out of range; give %s to %s", o->name, text,
+		ctl_err("--%s: %s is out of range; give %s to %s", o->name, text,
 			ord_fmt_size_exact(o->min), ord_fmt_size_exact(o->max));
 		return CTL_USAGE;
 	}
@@ -91,7 +91,7 @@ int ctl_opt_mib(const struct ctl_opt *o, const char *text)
 	uint64_t v;
 
 	if (ord_size(text, o->unit, &v)) {
-		ord_err("--%s: \"%s\" is not a number of MiB; give one, or a size like 1.5G",
+		ctl_err("--%s: \"%s\" is not a number of MiB; give one, or a size like 1.5G",
 			o->name, text);
 		return CTL_USAGE;
 	}
@@ -106,7 +106,7 @@ int ctl_opt_rate(const struct ctl_opt *o, const char *text)
 	uint64_t v;
 
 	if (ord_rate(text, &v) || !v) {
-		ord_err("--%s: \"%s\" is not a rate; say for example 5M (MiB a second) or 100Mbit",
+		ctl_err("--%s: \"%s\" is not a rate; say for example 5M (MiB a second) or 100Mbit",
 			o->name, text);
 		return CTL_USAGE;
 	}
@@ -120,7 +120,7 @@ int ctl_opt_time(const struct ctl_opt *o, const char *text)
 	uint64_t v;
 
 	if (ord_time(text, o->unit, &v)) {
-		ord_err("--%s: \"%s\" is not a time; give a number of %s, or for example 500ms, 10m or 1.5h",
+		ctl_err("--%s: \"%s\" is not a time; give a number of %s, or for example 500ms, 10m or 1.5h",
 			o->name, text, unit);
 		return CTL_USAGE;
 	}

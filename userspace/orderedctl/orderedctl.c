@@ -37,7 +37,7 @@ int ctl_usage_error(const struct ctl_command *cmd, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	ord_err("%s: %s", cmd->name, text);
+	ctl_err("%s: %s", cmd->name, text);
 	ctl_opt_usage(stderr, cmd, "usage: ");
 	return CTL_USAGE;
 }
@@ -64,10 +64,10 @@ static int no_command(const char *name)
 	const char *near = ctl_opt_nearest(name, command_name, NULL);
 
 	if (*name == '-')
-		ord_err("\"%.60s\" comes behind a command, as in \"orderedctl status --json\"; \"orderedctl help\" lists the commands",
+		ctl_err("\"%.60s\" comes behind a command, as in \"orderedctl status --json\"; \"orderedctl help\" lists the commands",
 			name);
 	else
-		ord_err("there is no command \"%.60s\"; %s%s%s\"orderedctl help\" lists them", name,
+		ctl_err("there is no command \"%.60s\"; %s%s%s\"orderedctl help\" lists them", name,
 			near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "");
 	return CTL_USAGE;
 }
@@ -107,7 +107,7 @@ static int run_help(int argc, char **argv)
 		return CTL_OK;
 	}
 	if (argc > 1) {
-		ord_err("help: \"%.60s\" is one argument too many; give one command", argv[1]);
+		ctl_err("help: \"%.60s\" is one argument too many; give one command", argv[1]);
 		return CTL_USAGE;
 	}
 	cmd = find(argv[0]);
@@ -241,7 +241,7 @@ static int badly_used(const struct ctl_command *cmd, int argc, char **argv, int 
 	snprintf(plugin, sizeof(plugin), "--%s", cmd->plugin);
 	if (!has_word(argc, argv, plugin, NULL))
 		return rc;
-	printf("ORDERED UNKNOWN - %s\n", ord_last_err());
+	printf("ORDERED UNKNOWN - %s\n", ctl_last_err());
 	return ORD_V_UNKNOWN;
 }
 
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	rc = dispatch(argc - 1, argv + 1);
 	if ((fflush(stdout) || ferror(stdout)) && !reader_is_gone()) {
-		ord_err("can't write the output");
+		ctl_err("can't write the output");
 		rc = rc ? rc : CTL_FAIL;
 	}
 	return rc;
