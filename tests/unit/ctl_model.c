@@ -309,7 +309,7 @@ static void add(struct ord_sessions *list, uint32_t minor, uint32_t role, const 
 
 	put_session(msg, role, label);
 	if (ord_nl_parse_session(nlmsg_hdr(msg), list))
-		result("parse-session", false, ord_nl_why());
+		result("parse-session", false, "it is refused");
 	nlmsg_free(msg);
 }
 

@@ -18,7 +18,7 @@ read -ra libs < <(pkg-config --libs libnl-genl-3.0 libnl-3.0 devmapper json-c bl
 if ! make -s -C userspace SAN=1 CC="$cc" O="$out" all > "$out/build.log" 2>&1 ||
    ! "$cc" -std=gnu11 -O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Iuserspace -Idm-ordered "${cflags[@]}" \
-	tests/unit/ctl_model.c "$out"/obj/orderedctl/{print,say,session}.o "$out/libordered.a" -o "$out/ctl_model" \
+	tests/unit/ctl_model.c "$out"/obj/orderedctl/{kernel,print,say,session}.o "$out/libordered.a" -o "$out/ctl_model" \
 	"${libs[@]}" >> "$out/build.log" 2>&1; then
 	tail -n 5 "$out/build.log" >&2
 	echo "FAILED ctl: doesn't build, see $out/build.log"

@@ -22,23 +22,48 @@
 
 #define TARGET	"ordered"
 
-static char why[1024];
-static bool ready;
-static int kmsg = -1;
+struct ord_dm {
+	char why[1024];
+	int kmsg;		/* the kernel log; -1: not open, or may not be read */
+	bool ready;
+};
 
-static void __printf(1, 2) why_add(const char *fmt, ...)
+/* Whose call is in hand in this thread: libdevmapper's log function is told nothing of the kind. */
+static _Thread_local struct ord_dm *caller;
+
+static void __printf(2, 3) why_add(struct ord_dm *dm, const char *fmt, ...)
 {
-	size_t len = strlen(why);
+	size_t len = strlen(dm->why);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why + len, sizeof(why) - len, fmt, ap);
+	vsnprintf(dm->why + len, sizeof(dm->why) - len, fmt, ap);
 	va_end(ap);
 }
 
-const char *ord_dm_why(void)
+struct ord_dm *ord_dm_new(void)
 {
-	return why;
+	struct ord_dm *dm = calloc(1, sizeof(*dm));
+
+	if (dm)
+		dm->kmsg = -1;
+	return dm;
+}
+
+void ord_dm_free(struct ord_dm *dm)
+{
+	if (!dm)
+		return;
+	if (dm->kmsg >= 0)
+		close(dm->kmsg);
+	if (caller == dm)
+		caller = NULL;
+	free(dm);
+}
+
+const char *ord_dm_why(const struct ord_dm *dm)
+{
+	return dm->why;
 }
 
 static void __printf(5, 6) on_log(int level, const char *file, int line,
@@ -50,35 +75,35 @@ static void __printf(5, 6) on_log(int level, const char *file, int line,
 	(void)file;
 	(void)line;
 	(void)dm_errno_or_class;
-	if ((level & 7) > LOG_ERR)	/* bits above are flags */
+	if ((level & 7) > LOG_ERR || !caller)	/* bits above are flags */
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	why_add("%s%s", *why ? "; " : "", text);
+	why_add(caller, "%s%s", *caller->why ? "; " : "", text);
 }
 
 /* From here on the kernel's messages belong to the call in hand. */
-static void log_mark(void)
+static void log_mark(struct ord_dm *dm)
 {
-	if (kmsg < 0)
-		kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg >= 0)
-		lseek(kmsg, 0, SEEK_END);
-	*why = '\0';
+	if (dm->kmsg < 0)
+		dm->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (dm->kmsg >= 0)
+		lseek(dm->kmsg, 0, SEEK_END);
+	*dm->why = '\0';
 }
 
 /* A record is "prio,seq,time,flags;text\n key=value\n ...". */
-static void log_collect(void)
+static void log_collect(struct ord_dm *dm)
 {
 	char rec[2048], *text, *end;
 	unsigned int nr = 0;
 	ssize_t n;
 
-	if (kmsg < 0)
+	if (dm->kmsg < 0)
 		return;
 	while (nr < 8) {
-		n = read(kmsg, rec, sizeof(rec) - 1);
+		n = read(dm->kmsg, rec, sizeof(rec) - 1);
 		if (n < 0 && errno == EPIPE)	/* overwritten meanwhile */
 			continue;
 		if (n <= 0)
@@ -92,22 +117,24 @@ static void log_collect(void)
 			*end = '\0';
 		if (!strstr(text, "device-mapper") && !strstr(text, "ordered"))
 			continue;
-		why_add("%s%s", nr ? " | " : *why ? "; the kernel log says: " :
+		why_add(dm, "%s%s", nr ? " | " : *dm->why ? "; the kernel log says: " :
 			"the kernel log says: ", text);
 		nr++;
 	}
 }
 
-static int dm_init(void)
+/* Before each call: libdevmapper's messages are for @dm from here on. */
+static int begin(struct ord_dm *dm)
 {
 	char version[64];
 
-	if (ready)
+	caller = dm;
+	if (dm->ready)
 		return 0;
-	*why = '\0';
+	*dm->why = '\0';
 	dm_log_with_errno_init(on_log);
 	if (!dm_driver_version(version, sizeof(version))) {
-		snprintf(why, sizeof(why), "%s", geteuid() ?
+		snprintf(dm->why, sizeof(dm->why), "%s", geteuid() ?
 			 "device-mapper can't be reached; run it as root" :
 			 "this kernel has no device-mapper; load it with \"modprobe dm-mod\"");
 		return -ENODEV;
@@ -117,7 +144,7 @@ static int dm_init(void)
 		dm_udev_set_sync_support(0);
 		dm_udev_set_checking(0);
 	}
-	ready = true;
+	dm->ready = true;
 	return 0;
 }
 
@@ -219,7 +246,7 @@ void ord_dm_volumes_free(struct ord_dm_volumes *list)
 	list->nr = 0;
 }
 
-int ord_dm_volumes_get(struct ord_dm_volumes *list)
+int ord_dm_volumes_get(struct ord_dm *dm, struct ord_dm_volumes *list)
 {
 	struct dm_names *names;
 	struct dm_task *dmt;
@@ -227,10 +254,10 @@ int ord_dm_volumes_get(struct ord_dm_volumes *list)
 	int rc;
 
 	memset(list, 0, sizeof(*list));
-	rc = dm_init();
+	rc = begin(dm);
 	if (rc)
 		return rc;
-	*why = '\0';
+	*dm->why = '\0';
 	dmt = dm_task_create(DM_DEVICE_LIST);
 	names = dmt && dm_task_run(dmt) ? dm_task_get_names(dmt) : NULL;
 	if (!names) {
@@ -264,13 +291,13 @@ out:
 	return rc;
 }
 
-int ord_dm_exists(const char *name)
+int ord_dm_exists(struct ord_dm *dm, const char *name)
 {
 	struct dm_task *dmt;
 	struct dm_info info;
 	int rc;
 
-	rc = dm_init();
+	rc = begin(dm);
 	if (rc)
 		return rc;
 	dmt = dm_task_create(DM_DEVICE_INFO);
@@ -284,12 +311,16 @@ int ord_dm_exists(const char *name)
 	return rc;
 }
 
-int ord_dm_open_count(const char *name)
+int ord_dm_open_count(struct ord_dm *dm, const char *name)
 {
-	struct dm_task *dmt = dm_task_create(DM_DEVICE_INFO);
+	struct dm_task *dmt;
 	struct dm_info info;
 	int rc;
 
+	rc = begin(dm);
+	if (rc)
+		return rc;
+	dmt = dm_task_create(DM_DEVICE_INFO);
 	if (!dmt || !dm_task_set_name(dmt, name) || !dm_task_run(dmt) ||
 	    !dm_task_get_info(dmt, &info))
 		rc = errno_of(dmt);
@@ -300,16 +331,16 @@ int ord_dm_open_count(const char *name)
 	return rc;
 }
 
-int ord_dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe)
+int ord_dm_volume_create(struct ord_dm *dm, const char *name, uint64_t sectors, const char *params, bool probe)
 {
 	uint16_t flags = probe ? 0 : DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
 				     DM_UDEV_DISABLE_DISK_RULES_FLAG |
 				     DM_UDEV_DISABLE_OTHER_RULES_FLAG;
-	int rc = dm_init();
+	int rc = begin(dm);
 
 	if (rc)
 		return rc;
-	log_mark();
+	log_mark(dm);
 	rc = run(DM_DEVICE_CREATE, name, 0, NULL, false, 0);
 	if (rc)
 		goto fail;
@@ -318,35 +349,35 @@ int ord_dm_volume_create(const char *name, uint64_t sectors, const char *params,
 		rc = run(DM_DEVICE_RESUME, name, 0, NULL, true, flags);
 	if (!rc)
 		return 0;
-	log_collect();
+	log_collect(dm);
 	run(DM_DEVICE_REMOVE, name, 0, NULL, true, 0);
 	return rc;
 fail:
-	log_collect();
+	log_collect(dm);
 	return rc;
 }
 
-int ord_dm_volume_remove(const char *name)
+int ord_dm_volume_remove(struct ord_dm *dm, const char *name)
 {
-	int rc = dm_init();
+	int rc = begin(dm);
 
 	if (rc)
 		return rc;
-	log_mark();
+	log_mark(dm);
 	rc = run(DM_DEVICE_REMOVE, name, 0, NULL, true, 0);
 	if (rc)
-		log_collect();
+		log_collect(dm);
 	return rc;
 }
 
-int ord_dm_volume_reload(const struct ord_dm_volume *v)
+int ord_dm_volume_reload(struct ord_dm *dm, const struct ord_dm_volume *v)
 {
 	char path[ORD_NAME_LEN + 32];
-	int rc = dm_init();
+	int rc = begin(dm);
 
 	if (rc)
 		return rc;
-	log_mark();
+	log_mark(dm);
 	rc = run(DM_DEVICE_RELOAD, v->name, v->sectors, v->params, false, 0);
 	if (!rc) {
 		rc = run(DM_DEVICE_SUSPEND, v->name, 0, NULL, false, 0);
@@ -356,12 +387,12 @@ int ord_dm_volume_reload(const struct ord_dm_volume *v)
 			run(DM_DEVICE_CLEAR, v->name, 0, NULL, false, 0);
 	}
 	if (rc) {
-		log_collect();
+		log_collect(dm);
 		return rc;
 	}
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), v->name);
 	rc = ord_dev_flush(path);
 	if (rc)
-		why_add("can't drop the page cache of %s: %s", path, strerror(-rc));
+		why_add(dm, "can't drop the page cache of %s: %s", path, strerror(-rc));
 	return rc;
 }

@@ -29,25 +29,35 @@ struct ord_dm_volumes {
 	unsigned int nr;
 };
 
-const char *ord_dm_why(void);
+/*
+ * What the calls share: what was said last, and the kernel's log. libdevmapper itself has state of its
+ * own, the device nodes that are to be made, and no lock: of all threads one at a time may call.
+ */
+struct ord_dm;
+
+struct ord_dm *ord_dm_new(void);	/* NULL: out of memory */
+void ord_dm_free(struct ord_dm *dm);	/* NULL is nothing */
+
+/* Of the call that failed last; until the next one. */
+const char *ord_dm_why(const struct ord_dm *dm);
 
 /* All devices whose table is one "ordered" target; free with ord_dm_volumes_free(). */
-int ord_dm_volumes_get(struct ord_dm_volumes *list);
+int ord_dm_volumes_get(struct ord_dm *dm, struct ord_dm_volumes *list);
 void ord_dm_volumes_free(struct ord_dm_volumes *list);
 
 /* Is there a device of this name, whatever its table? 1, 0 or -errno */
-int ord_dm_exists(const char *name);
+int ord_dm_exists(struct ord_dm *dm, const char *name);
 
 /* How often a device is open; -errno: it can't be told, or there is none. */
-int ord_dm_open_count(const char *name);
+int ord_dm_open_count(struct ord_dm *dm, const char *name);
 
 /*
  * ord_dm_volume_create - create, load and resume; nothing stays when a step fails
  * @probe: let udev look for file systems on it
  */
-int ord_dm_volume_create(const char *name, uint64_t sectors, const char *params, bool probe);
-int ord_dm_volume_remove(const char *name);
+int ord_dm_volume_create(struct ord_dm *dm, const char *name, uint64_t sectors, const char *params, bool probe);
+int ord_dm_volume_remove(struct ord_dm *dm, const char *name);
 /* Loads the same line again, suspends, resumes, drops the page cache. */
-int ord_dm_volume_reload(const struct ord_dm_volume *v);
+int ord_dm_volume_reload(struct ord_dm *dm, const struct ord_dm_volume *v);
 
 #endif /* ORD_DM_H */

@@ -130,12 +130,13 @@ static void name_holders(uint32_t major, uint32_t minor, char *buf, size_t size)
 	add_holders(major, minor, buf, size);
 }
 
-int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms, char *who, size_t size)
+int ord_holders_wait(struct ord_dm *dm, const struct ord_dm_volume *v, uint64_t wait_ms, char *who,
+		     size_t size)
 {
 	uint64_t deadline = ord_mono_ms() + wait_ms;
 	int n;
 
-	while ((n = ord_dm_open_count(v->name)) > 0 && ord_mono_ms() < deadline)
+	while ((n = ord_dm_open_count(dm, v->name)) > 0 && ord_mono_ms() < deadline)
 		ord_sleep_ms(POLL_MS);
 	if (n <= 0)
 		return 0;

@@ -13,7 +13,8 @@
  * @who: says who has it open then: processes, mounts, swap, devices on top; "": nobody was found
  * Return: 0, or -EBUSY with @who.
  */
-int ord_holders_wait(const struct ord_dm_volume *v, uint64_t wait_ms, char *who, size_t size);
+int ord_holders_wait(struct ord_dm *dm, const struct ord_dm_volume *v, uint64_t wait_ms, char *who,
+		     size_t size);
 
 /*
  * ord_session_lock - wait for whoever else creates or removes volumes of this metadata device

@@ -133,15 +133,16 @@ int ord_lookup_pick(const struct ord_sessions *list, const struct ord_name *n,
 	return explain_none(list, n, why);
 }
 
-int ord_lookup_read(struct ord_sessions *list, const struct ord_name *n, char *why)
+int ord_lookup_read(struct ord_nl *nl, struct ord_sessions *list, const struct ord_name *n,
+		    char *why)
 {
 	int rc;
 
 	if (n->kind == ORD_BY_DEVICE)
-		rc = ord_nl_session_at(list, n->major, n->minor);
+		rc = ord_nl_session_at(nl, list, n->major, n->minor);
 	else
-		rc = ord_nl_sessions(list);
+		rc = ord_nl_sessions(nl, list);
 	if (rc && rc != -ENODEV)
-		return fail(why, rc, "can't read the sessions: %s", ord_nl_why());
+		return fail(why, rc, "can't read the sessions: %s", ord_nl_why(nl));
 	return 0;
 }

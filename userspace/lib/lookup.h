@@ -4,6 +4,7 @@
 #define ORD_LOOKUP_H
 
 #include "lib/model.h"
+#include "lib/nl.h"
 
 #define ORD_LOOKUP_WHY_LEN	(4096 + 512)	/* a path, and what is wrong with it */
 
@@ -33,7 +34,8 @@ int ord_lookup_pick(const struct ord_sessions *list, const struct ord_name *n,
  * @list: free with ord_sessions_free(); empty when that session is not there, which is no error
  * Return: 0, or -errno with @why (ORD_LOOKUP_WHY_LEN).
  */
-int ord_lookup_read(struct ord_sessions *list, const struct ord_name *n, char *why);
+int ord_lookup_read(struct ord_nl *nl, struct ord_sessions *list, const struct ord_name *n,
+		    char *why);
 
 /* A short name for messages: label or UUID, with role and device. */
 const char *ord_session_name(const struct ord_session *s);

@@ -9,17 +9,24 @@
 
 #include "lib/model.h"
 
+/* Two sockets, for commands and for events; of one thread at a time. */
+struct ord_nl;
+
+/* ord_nl_new - none of its sockets is open yet; NULL: out of memory */
+struct ord_nl *ord_nl_new(void);
+void ord_nl_free(struct ord_nl *nl);	/* closes them, too; NULL is nothing */
+
 /* Opens the command socket; called by the others when needed; the kernel loads the module for it. -ENOENT: it can't. */
-int ord_nl_open(void);
-void ord_nl_close(void);
-const char *ord_nl_why(void);
+int ord_nl_open(struct ord_nl *nl);
+/* Of the call that failed last; until the next one. */
+const char *ord_nl_why(const struct ord_nl *nl);
 
 /* All sessions of this kernel; free with ord_sessions_free(). */
-int ord_nl_sessions(struct ord_sessions *list);
+int ord_nl_sessions(struct ord_nl *nl, struct ord_sessions *list);
 /* The one session with this metadata device, as a list of one; -ENODEV: none. */
-int ord_nl_session_at(struct ord_sessions *list, uint32_t major, uint32_t minor);
+int ord_nl_session_at(struct ord_nl *nl, struct ord_sessions *list, uint32_t major, uint32_t minor);
 /* Reads @s again, by its metadata device; -ENODEV when it is gone. */
-int ord_nl_refresh(struct ord_session *s);
+int ord_nl_refresh(struct ord_nl *nl, struct ord_session *s);
 
 /* What to change; a 0 is left as it is. */
 struct ord_params {
@@ -28,23 +35,23 @@ struct ord_params {
 	uint32_t link_timeout_ms;
 };
 
-int ord_nl_link_attach(const struct ord_session *s, int fd, uint32_t timeout_ms);
+int ord_nl_link_attach(struct ord_nl *nl, const struct ord_session *s, int fd, uint32_t timeout_ms);
 /* @more: others may be made at once; else none until ord_nl_link_want(). */
-int ord_nl_link_detach(const struct ord_session *s, bool more);
-int ord_nl_link_want(const struct ord_session *s);
-int ord_nl_switch(const struct ord_session *s, struct ord_cut *cut);
-int ord_nl_set(const struct ord_session *s, const struct ord_params *p);
-int ord_nl_promote(const struct ord_session *s, bool force, struct ord_cut *cut);
+int ord_nl_link_detach(struct ord_nl *nl, const struct ord_session *s, bool more);
+int ord_nl_link_want(struct ord_nl *nl, const struct ord_session *s);
+int ord_nl_switch(struct ord_nl *nl, const struct ord_session *s, struct ord_cut *cut);
+int ord_nl_set(struct ord_nl *nl, const struct ord_session *s, const struct ord_params *p);
+int ord_nl_promote(struct ord_nl *nl, const struct ord_session *s, bool force, struct ord_cut *cut);
 
 /* Joins the event group; what happens from now on is seen. */
-int ord_nl_events_open(void);
-int ord_nl_events_fd(void);
+int ord_nl_events_open(struct ord_nl *nl);
+int ord_nl_events_fd(const struct ord_nl *nl);
 /*
  * The next event, without waiting.
  * Return: 1 and *@ev, 0 none there, -ENOBUFS some were lost (go on reading),
  * another negative errno: the socket is dead.
  */
-int ord_nl_events_next(struct ord_event *ev);
+int ord_nl_events_next(struct ord_nl *nl, struct ord_event *ev);
 
 /*
  * The parsers (nl-parse.c), on a netlink message in memory: 0, -EBADMSG or

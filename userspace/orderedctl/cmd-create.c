@@ -13,10 +13,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "lib/dm.h"
 #include "lib/holders.h"
 #include "lib/metafile.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 
 struct map {
 	const char *name;
@@ -85,12 +85,12 @@ static int check_name(const char *name)
 			name, ORD_NAME_LEN - 1);
 		return CTL_USAGE;
 	}
-	rc = ord_dm_exists(name);
+	rc = ord_dm_exists(ctl_dm(), name);
 	if (rc > 0)
 		ctl_err("a device-mapper device \"%s\" is there already; choose another name, or remove it with \"orderedctl remove %s\"",
 			name, name);
 	else if (rc)
-		ctl_err("can't look for device \"%s\": %s", name, ord_dm_why());
+		ctl_err("can't look for device \"%s\": %s", name, ord_dm_why(ctl_dm()));
 	return rc ? CTL_FAIL : 0;
 }
 
@@ -290,11 +290,11 @@ static int create_one(const struct job *j, const struct map *m)
 	snprintf(params, sizeof(params), "%u:%u %u:%u %u %d%s%s", m->major, m->minor, j->meta_major,
 		 j->meta_minor, m->id, j->allow_reads + j->accept,
 		 j->allow_reads ? " allow_reads" : "", j->accept ? " accept_data_device" : "");
-	rc = ord_dm_volume_create(m->name, m->sectors, params, probe);
+	rc = ord_dm_volume_create(ctl_dm(), m->name, m->sectors, params, probe);
 	if (!rc)
 		return CTL_OK;
 	ctl_err("can't create \"%s\" (volume %u on %s): %s: %s", m->name, m->id, m->data,
-		strerror(-rc), ord_dm_why());
+		strerror(-rc), ord_dm_why(ctl_dm()));
 	return CTL_FAIL;
 }
 
@@ -303,8 +303,8 @@ static int create_locked(struct job *j)
 	unsigned int i;
 	int rc;
 
-	if (ord_dm_volumes_get(&j->there)) {
-		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
+	if (ord_dm_volumes_get(ctl_dm(), &j->there)) {
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why(ctl_dm()));
 		return CTL_FAIL;
 	}
 	rc = check_meta(j);
@@ -317,9 +317,9 @@ static int create_locked(struct job *j)
 		if (!rc)
 			continue;
 		while (i--)
-			if (ord_dm_volume_remove(j->maps[i].name))
+			if (ord_dm_volume_remove(ctl_dm(), j->maps[i].name))
 				ctl_err("and can't remove \"%s\" again: %s", j->maps[i].name,
-					ord_dm_why());
+					ord_dm_why(ctl_dm()));
 		break;
 	}
 	ord_dm_volumes_free(&j->there);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* disconnect: take the link away; whoever keeps one makes none until connect or listen is called again. */
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/session.h"
 
 static const char *session;
@@ -16,9 +16,9 @@ static int run(const struct ctl_command *cmd)
 	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
-	rc = ord_nl_link_detach(s, false);
+	rc = ord_nl_link_detach(ctl_nl(), s, false);
 	if (rc)
-		ctl_err("can't disconnect %s: %s", ord_session_name(s), ord_nl_why());
+		ctl_err("can't disconnect %s: %s", ord_session_name(s), ord_nl_why(ctl_nl()));
 	ord_sessions_free(&list);
 	return rc ? CTL_FAIL : CTL_OK;
 }

@@ -2,9 +2,9 @@
 /* drain: end the cycle, and wait until the secondary has it on its disks. */
 #include <stdio.h>
 
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
 #include "orderedctl/cut.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/progress.h"
 #include "orderedctl/session.h"
 
@@ -58,8 +58,8 @@ static int wait_restored(struct ord_session *s, struct ord_cut cut)
 
 	ctl_catch_signals();
 	for (;;) {
-		if (ord_nl_refresh(s)) {
-			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+		if (ord_nl_refresh(ctl_nl(), s)) {
+			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why(ctl_nl()));
 			return CTL_FAIL;
 		}
 		ctl_progress_line(s, "drain");

@@ -2,9 +2,9 @@
 /* list: one line a session, the verdict. */
 #include <stdio.h>
 
-#include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 
 static int run(const struct ctl_command *cmd)
 {
@@ -13,8 +13,8 @@ static int run(const struct ctl_command *cmd)
 	unsigned int i;
 
 	(void)cmd;
-	if (ord_nl_sessions(&list)) {
-		ctl_err("can't read the sessions: %s", ord_nl_why());
+	if (ord_nl_sessions(ctl_nl(), &list)) {
+		ctl_err("can't read the sessions: %s", ord_nl_why(ctl_nl()));
 		return CTL_FAIL;
 	}
 	for (i = 0; i < list.nr; i++) {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/print.h"
 #include "orderedctl/session.h"
 
@@ -17,18 +17,18 @@ static int monitor(const struct ord_session *s)
 {
 	/* of the output only that its reader is gone */
 	struct pollfd p[2] = {
-		{ .fd = ord_nl_events_fd(), .events = POLLIN }, { .fd = STDOUT_FILENO },
+		{ .fd = ord_nl_events_fd(ctl_nl()), .events = POLLIN }, { .fd = STDOUT_FILENO },
 	};
 	struct ord_event ev;
 	int rc;
 
 	ctl_catch_signals();
 	while (!ctl_interrupted()) {
-		rc = ord_nl_events_next(&ev);
+		rc = ord_nl_events_next(ctl_nl(), &ev);
 		if (rc == -ENOBUFS) {
 			ctl_print_event(ord_wall_ns(), NULL, json);
 		} else if (rc < 0) {
-			ctl_err("%s", ord_nl_why());
+			ctl_err("%s", ord_nl_why(ctl_nl()));
 			return CTL_FAIL;
 		} else if (!rc) {
 			if (poll(p, 2, 1000) > 0 && p[1].revents)
@@ -52,8 +52,8 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	if (ord_nl_events_open()) {
-		ctl_err("%s", ord_nl_why());
+	if (ord_nl_events_open(ctl_nl())) {
+		ctl_err("%s", ord_nl_why(ctl_nl()));
 		return CTL_FAIL;
 	}
 	if (session) {

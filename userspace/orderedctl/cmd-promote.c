@@ -16,10 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/dm.h"
 #include "lib/metafile.h"
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/progress.h"
 #include "orderedctl/session.h"
 #include "orderedctl/volume.h"
@@ -93,11 +92,11 @@ static int reload_tables(const struct ord_session *s, const struct ord_dm_volume
 		if (!is_ours(s, v) || is_active(s, v->id))
 			continue;
 		(*nr)++;
-		rc = ord_dm_volume_reload(v);
+		rc = ord_dm_volume_reload(ctl_dm(), v);
 		if (!rc)
 			continue;
 		ctl_err("can't reload \"%s\": %s: %s; give the command again when that is cured",
-			v->name, strerror(-rc), ord_dm_why());
+			v->name, strerror(-rc), ord_dm_why(ctl_dm()));
 		ret = -1;
 	}
 	return ret;
@@ -154,10 +153,10 @@ static pid_t begin_telling(const struct ord_session *s)
 		return pid;
 	ctl_catch_signals();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	ord_nl_close();
-	if (!ord_nl_open()) {
+	ctl_kernel_close();
+	if (!ord_nl_open(ctl_nl())) {
 		ctl_sleep_ms(PROGRESS_MS);
-		while (!ctl_interrupted() && getppid() == parent && !ord_nl_refresh(&look)) {
+		while (!ctl_interrupted() && getppid() == parent && !ord_nl_refresh(ctl_nl(), &look)) {
 			ctl_progress_line(&look, "promote");
 			ctl_sleep_ms(PROGRESS_MS);
 		}
@@ -184,8 +183,8 @@ static int change_role(struct ord_session *s)
 	pid_t teller;
 	int rc;
 
-	if (ord_dm_volumes_get(&all)) {
-		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
+	if (ord_dm_volumes_get(ctl_dm(), &all)) {
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why(ctl_dm()));
 		return CTL_FAIL;
 	}
 	if (s->role == DMO_ROLE_PRIMARY) {
@@ -201,16 +200,16 @@ static int change_role(struct ord_session *s)
 		teller = begin_telling(s);
 		deadline = ord_mono_ms() + wait_ms;
 		/* somebody may have opened a volume since it was looked at */
-		while ((rc = ord_nl_promote(s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
+		while ((rc = ord_nl_promote(ctl_nl(), s, force, &cut)) == -EBUSY && ord_mono_ms() < deadline)
 			ctl_sleep_ms(POLL_MS);
 		end_telling(teller);
 		if (rc)
-			ctl_err("can't promote %s: %s", ord_session_name(s), ord_nl_why());
+			ctl_err("can't promote %s: %s", ord_session_name(s), ord_nl_why(ctl_nl()));
 	}
 	if (!rc) {
 		ns = cut_time(s, cut);
-		if (ord_nl_refresh(s)) {
-			ctl_note("can't read the session again: %s", ord_nl_why());
+		if (ord_nl_refresh(ctl_nl(), s)) {
+			ctl_note("can't read the session again: %s", ord_nl_why(ctl_nl()));
 			s->nr_volumes = 0;	/* so all are loaded anew */
 		}
 		rc = reload_tables(s, &all, &nr);

@@ -5,10 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/dm.h"
 #include "lib/holders.h"
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/session.h"
 #include "orderedctl/volume.h"
 
@@ -25,12 +24,12 @@ static int remove_one(const struct ord_dm_volume *v)
 		rc = ctl_volume_wait(v, wait_ms);
 		if (rc)
 			break;
-		rc = ord_dm_volume_remove(v->name);
+		rc = ord_dm_volume_remove(ctl_dm(), v->name);
 	} while (rc == -EBUSY && ord_mono_ms() < deadline);
 	if (lock >= 0)
 		close(lock);
 	if (rc < -1)
-		ctl_err("can't remove \"%s\": %s: %s", v->name, strerror(-rc), ord_dm_why());
+		ctl_err("can't remove \"%s\": %s: %s", v->name, strerror(-rc), ord_dm_why(ctl_dm()));
 	return rc ? -1 : 0;
 }
 
@@ -41,7 +40,7 @@ static bool is_session(const struct ord_dm_volumes *all)
 	bool found = false;
 	unsigned int i;
 
-	if (!all->nr || ord_nl_sessions(&list))
+	if (!all->nr || ord_nl_sessions(ctl_nl(), &list))
 		return false;
 	for (i = 0; i < list.nr; i++)
 		found |= !strcmp(list.v[i].label, name) || !strcmp(ord_fmt_uuid(list.v[i].uuid), name);
@@ -57,7 +56,7 @@ static int remove_name(const struct ord_dm_volumes *all)
 	for (i = 0; i < all->nr; i++)
 		if (!strcmp(all->v[i].name, name))
 			return remove_one(&all->v[i]) ? CTL_FAIL : CTL_OK;
-	rc = ord_dm_exists(name);
+	rc = ord_dm_exists(ctl_dm(), name);
 	if (rc > 0)
 		ctl_err("\"%s\" is not a volume of dm-ordered; use \"dmsetup remove\" if you mean it",
 			name);
@@ -94,8 +93,8 @@ static int run(const struct ctl_command *cmd)
 	int rc;
 
 	(void)cmd;
-	if (ord_dm_volumes_get(&all)) {
-		ctl_err("can't read the device-mapper devices: %s", ord_dm_why());
+	if (ord_dm_volumes_get(ctl_dm(), &all)) {
+		ctl_err("can't read the device-mapper devices: %s", ord_dm_why(ctl_dm()));
 		return CTL_FAIL;
 	}
 	if (!session) {

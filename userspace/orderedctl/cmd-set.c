@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* set: change the parameters of an active session. */
-#include "lib/nl.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/session.h"
 
 static const char *session;
@@ -18,9 +18,9 @@ static int run(const struct ctl_command *cmd)
 	s = ctl_session(&list, session);
 	if (!s)
 		return CTL_FAIL;
-	rc = ord_nl_set(s, &params);
+	rc = ord_nl_set(ctl_nl(), s, &params);
 	if (rc)
-		ctl_err("can't set parameters of %s: %s", ord_session_name(s), ord_nl_why());
+		ctl_err("can't set parameters of %s: %s", ord_session_name(s), ord_nl_why(ctl_nl()));
 	ord_sessions_free(&list);
 	return rc ? CTL_FAIL : CTL_OK;
 }

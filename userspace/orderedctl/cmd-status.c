@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/print.h"
 #include "orderedctl/session.h"
 
@@ -28,8 +28,8 @@ static int show(void (*print)(const struct ord_sessions *list))
 					 session);
 			return CTL_FAIL;
 		}
-	} else if (ord_nl_sessions(&all)) {
-		ctl_err("can't read the sessions: %s", ord_nl_why());
+	} else if (ord_nl_sessions(ctl_nl(), &all)) {
+		ctl_err("can't read the sessions: %s", ord_nl_why(ctl_nl()));
 		return CTL_FAIL;
 	}
 	print(session ? &one : &all);
@@ -48,8 +48,8 @@ static int check(void)
 
 	if (session) {
 		one = ctl_session(&all, session);
-	} else if (ord_nl_sessions(&all)) {
-		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", ord_nl_why());
+	} else if (ord_nl_sessions(ctl_nl(), &all)) {
+		printf("ORDERED UNKNOWN - can't read the sessions: %s\n", ord_nl_why(ctl_nl()));
 		return ORD_V_UNKNOWN;
 	}
 	if (session && !one) {

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/progress.h"
 #include "orderedctl/session.h"
 
@@ -64,9 +64,9 @@ static int wait_for(struct ord_session *s, unsigned int goal)
 
 	ctl_catch_signals();
 	for (;;) {
-		if (ord_nl_refresh(s)) {
+		if (ord_nl_refresh(ctl_nl(), s)) {
 			ctl_progress_line(s, NULL);
-			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why());
+			ctl_err("can't read %s: %s", ord_session_name(s), ord_nl_why(ctl_nl()));
 			return CTL_FAIL;
 		}
 		if (s->state != DMO_STATE_BUSY && goals[goal].is(s)) {

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/nl.h"
 #include "lib/sock.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/link.h"
 #include "orderedctl/session.h"
 
@@ -63,14 +63,14 @@ static int fail(struct attempt *a, int rc, const char *why)
 
 static int read_state(struct attempt *a)
 {
-	int rc = ord_nl_refresh(a->s);
+	int rc = ord_nl_refresh(ctl_nl(), a->s);
 
 	/* short of memory is no reason to give up a link for good */
 	while (rc == -ENOMEM && a->keep && !ctl_interrupted()) {
 		ctl_sleep_ms(BACKOFF_MIN_MS);
-		rc = ord_nl_refresh(a->s);
+		rc = ord_nl_refresh(ctl_nl(), a->s);
 	}
-	return rc ? fail(a, rc, ord_nl_why()) : 0;
+	return rc ? fail(a, rc, ord_nl_why(ctl_nl())) : 0;
 }
 
 /* Events of this session until now; 1: *@ev is about the link, 0 none. */
@@ -78,7 +78,7 @@ static int next_link_event(struct attempt *a, struct ord_event *ev)
 {
 	int rc;
 
-	while ((rc = ord_nl_events_next(ev)) == 1)
+	while ((rc = ord_nl_events_next(ctl_nl(), ev)) == 1)
 		if (ord_same_meta(a->s, ev->meta_major, ev->meta_minor) &&
 		    (ev->event == DMO_EVENT_LINK_UP || ev->event == DMO_EVENT_LINK_DOWN))
 			return 1;
@@ -87,7 +87,7 @@ static int next_link_event(struct attempt *a, struct ord_event *ev)
 
 static void wait_event(uint64_t ms)
 {
-	struct pollfd p = { .fd = ord_nl_events_fd(), .events = POLLIN };
+	struct pollfd p = { .fd = ord_nl_events_fd(ctl_nl()), .events = POLLIN };
 
 	poll(&p, 1, (int)ms);
 }
@@ -103,7 +103,7 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 		wait_line(a, "connected, the kernels compare what they are", start);
 		rc = next_link_event(a, &ev);
 		if (rc < 0)
-			return fail(a, rc, ord_nl_why());
+			return fail(a, rc, ord_nl_why(ctl_nl()));
 		if (rc)
 			return ev.event == DMO_EVENT_LINK_UP ? 0 :
 			       fail(a, -ECONNRESET, *ev.reason ? ev.reason :
@@ -123,7 +123,7 @@ static int wait_up(struct attempt *a, uint64_t deadline)
 					    "the link went down, the kernel gave no reason");
 		}
 		if (now >= deadline) {
-			ord_nl_link_detach(a->s, true);
+			ord_nl_link_detach(ctl_nl(), a->s, true);
 			return fail(a, -ETIMEDOUT,
 				    "the peer did not finish the handshake in time; is it a dm-ordered session?");
 		}
@@ -181,10 +181,10 @@ static int try_link(struct attempt *a)
 		return fd;
 	while (next_link_event(a, &ev) == 1)
 		;	/* of a link before this one */
-	rc = ord_nl_link_attach(a->s, fd, a->link_timeout_ms);
+	rc = ord_nl_link_attach(ctl_nl(), a->s, fd, a->link_timeout_ms);
 	close(fd);
 	if (rc && !(rc == -EEXIST && a->lifted))
-		return fail(a, rc, ord_nl_why());
+		return fail(a, rc, ord_nl_why(ctl_nl()));
 	a->attached = true;
 	return wait_up(a, now + ms);
 }
@@ -235,7 +235,7 @@ static int wait_down(struct attempt *a)
 	for (;;) {
 		rc = next_link_event(a, &ev);
 		if (rc < 0)
-			return fail(a, rc, ord_nl_why());
+			return fail(a, rc, ord_nl_why(ctl_nl()));
 		if (rc && ev.event == DMO_EVENT_LINK_DOWN)
 			return fail(a, 0, ev.reason);
 		if (ctl_interrupted())
@@ -395,8 +395,8 @@ int ctl_link(const struct ctl_command *cmd, const struct ctl_link_args *given, b
 	if (!a.s)
 		return CTL_FAIL;
 	rc = CTL_FAIL;
-	if (ord_nl_events_open()) {
-		ctl_err("%s", ord_nl_why());
+	if (ord_nl_events_open(ctl_nl())) {
+		ctl_err("%s", ord_nl_why(ctl_nl()));
 		goto out;
 	}
 	if (listening) {
@@ -408,8 +408,8 @@ int ctl_link(const struct ctl_command *cmd, const struct ctl_link_args *given, b
 	}
 	ctl_catch_signals();
 	a.lifted = unwanted(&a);
-	if (a.lifted && ord_nl_link_want(a.s)) {
-		ctl_err("%s: %s", ord_session_name(a.s), ord_nl_why());
+	if (a.lifted && ord_nl_link_want(ctl_nl(), a.s)) {
+		ctl_err("%s: %s", ord_session_name(a.s), ord_nl_why(ctl_nl()));
 		goto out_listener;
 	}
 	read_state(&a);

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/dm.h"
-#include "lib/nl.h"
 #include "lib/verdict.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/print.h"
 
 #ifndef ORDERED_VERSION
@@ -137,7 +136,7 @@ static void propose_sessions(void)
 	struct ord_sessions list;
 	unsigned int i;
 
-	if (ord_nl_sessions(&list))
+	if (ord_nl_sessions(ctl_nl(), &list))
 		return;
 	for (i = 0; i < list.nr; i++) {
 		const struct ord_session *s = &list.v[i];
@@ -155,7 +154,7 @@ static void propose_volumes(void)
 	struct ord_dm_volumes list;
 	unsigned int i;
 
-	if (ord_dm_volumes_get(&list))
+	if (ord_dm_volumes_get(ctl_dm(), &list))
 		return;
 	for (i = 0; i < list.nr; i++)
 		puts(list.v[i].name);
@@ -257,7 +256,7 @@ static int run_command(const struct ctl_command *cmd, int argc, char **argv)
 	if (rc)
 		return badly_used(cmd, argc, argv, rc);
 	rc = cmd->run(cmd);
-	ord_nl_close();
+	ctl_kernel_close();
 	return rc;
 }
 

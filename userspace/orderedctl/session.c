@@ -5,6 +5,7 @@
 
 #include "lib/lookup.h"
 #include "orderedctl/ctl.h"
+#include "orderedctl/kernel.h"
 #include "orderedctl/session.h"
 
 static void print_candidates(const struct ord_sessions *list, const struct ord_name *n)
@@ -53,7 +54,7 @@ struct ord_session *ctl_session(struct ord_sessions *list, const char *text)
 	struct ord_name n;
 
 	memset(list, 0, sizeof(*list));
-	if (ord_name_parse(&n, text, why) || ord_lookup_read(list, &n, why)) {
+	if (ord_name_parse(&n, text, why) || ord_lookup_read(ctl_nl(), list, &n, why)) {
 		ctl_err("%s", why);
 		return NULL;
 	}
