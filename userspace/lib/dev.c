@@ -304,9 +304,8 @@ int ord_dev_wipe(int fd)
 	return rc > 0 || (rc < 0 && never_written(fd)) ? 0 : -1;
 }
 
-const char *ord_dev_signature(int fd)
+const char *ord_dev_signature_to(char *text, int fd)
 {
-	static char text[128];
 	blkid_probe pr = blkid_new_probe();
 	bool found = false;
 
@@ -318,16 +317,16 @@ const char *ord_dev_signature(int fd)
 	    blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE |
 					      BLKID_SUBLKS_BADCSUM) ||
 	    blkid_probe_enable_partitions(pr, 1))
-		found = !!snprintf(text, sizeof(text), "something that libblkid can't look at");
+		found = !!snprintf(text, ORD_TEXT_LEN, "something that libblkid can't look at");
 	while (!found) {
 		int rc = blkid_do_probe(pr);
 
 		if (rc > 0 || (rc < 0 && never_written(fd)))
 			break;
 		if (rc < 0)
-			found = !!snprintf(text, sizeof(text), "blocks that can't be read");
+			found = !!snprintf(text, ORD_TEXT_LEN, "blocks that can't be read");
 		else
-			found = probed(pr, text, sizeof(text));
+			found = probed(pr, text, ORD_TEXT_LEN);
 	}
 	blkid_free_probe(pr);
 	return found ? text : NULL;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/util.h"
+
 struct ord_dev_info {
 	uint64_t bytes;
 	uint32_t lbs;		/* logical block size; 512 for a regular file */
@@ -48,8 +50,10 @@ int ord_dev_flush(const char *path);
  */
 int ord_dev_pread(int fd, void *buf, uint64_t len, uint64_t off);
 
-/* ord_dev_signature - what libblkid finds on the device, in words; NULL: nothing. Valid until the next call. */
-const char *ord_dev_signature(int fd);
+/* ord_dev_signature - what libblkid finds on the device, in words; NULL: nothing */
+const char *ord_dev_signature_to(char *buf, int fd);
+#define ord_dev_signature(fd)	ord_dev_signature_to(ORD_TEXT, fd)
+
 /* ord_dev_wipe - remove the signatures of all that libblkid finds. Return: 0, or -1: some are left */
 int ord_dev_wipe(int fd);
 

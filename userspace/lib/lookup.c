@@ -20,15 +20,11 @@ static int __printf(3, 4) fail(char *why, int rc, const char *fmt, ...)
 	return rc;
 }
 
-const char *ord_session_name(const struct ord_session *s)
+char *ord_session_name_to(char *buf, const struct ord_session *s)
 {
-	static char buf[4][256];
-	static unsigned int next;
-	char *p = buf[next++ % 4];
-
-	snprintf(p, sizeof(buf[0]), "%s (%s on %s)", *s->label ? s->label : ord_fmt_uuid(s->uuid),
+	snprintf(buf, ORD_TEXT_LEN, "%s (%s on %s)", *s->label ? s->label : ord_fmt_uuid(s->uuid),
 		 ord_role_name(s->role), ord_fmt_meta(s->meta_name, s->meta_major, s->meta_minor));
-	return p;
+	return buf;
 }
 
 /* No session is on this device: say what the device holds. */

@@ -5,6 +5,7 @@
 
 #include "lib/model.h"
 #include "lib/nl.h"
+#include "lib/util.h"
 
 #define ORD_LOOKUP_WHY_LEN	(4096 + 512)	/* a path, and what is wrong with it */
 
@@ -38,6 +39,7 @@ int ord_lookup_read(struct ord_nl *nl, struct ord_sessions *list, const struct o
 		    char *why);
 
 /* A short name for messages: label or UUID, with role and device. */
-const char *ord_session_name(const struct ord_session *s);
+char *ord_session_name_to(char *buf, const struct ord_session *s);
+#define ord_session_name(s)	ord_session_name_to(ORD_TEXT, s)
 
 #endif /* ORD_LOOKUP_H */

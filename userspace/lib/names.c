@@ -111,49 +111,44 @@ static const struct {
 	},
 };
 
-static const char *name_of(const char * const *names, unsigned int nr, uint32_t v)
+static const char *name_of(char *buf, const char * const *names, unsigned int nr, uint32_t v)
 {
-	static char unknown[4][32];
-	static unsigned int next;
-	char *buf;
-
 	if (v < nr && names[v])
 		return names[v];
-	buf = unknown[next++ % 4];
-	snprintf(buf, sizeof(unknown[0]), "unknown-%" PRIu32, v);
+	snprintf(buf, ORD_TEXT_LEN, "unknown-%" PRIu32, v);
 	return buf;
 }
 
-const char *ord_role_name(uint32_t role)
+const char *ord_role_name_to(char *buf, uint32_t role)
 {
-	return name_of(roles, ORD_ARRAY_LEN(roles), role);
+	return name_of(buf, roles, ORD_ARRAY_LEN(roles), role);
 }
 
-const char *ord_state_name(uint32_t state)
+const char *ord_state_name_to(char *buf, uint32_t state)
 {
-	return name_of(states, ORD_ARRAY_LEN(states), state);
+	return name_of(buf, states, ORD_ARRAY_LEN(states), state);
 }
 
-const char *ord_link_name(uint32_t state)
+const char *ord_link_name_to(char *buf, uint32_t state)
 {
-	return name_of(links, ORD_ARRAY_LEN(links), state);
+	return name_of(buf, links, ORD_ARRAY_LEN(links), state);
 }
 
-const char *ord_chunk_name(uint32_t state)
+const char *ord_chunk_name_to(char *buf, uint32_t state)
 {
-	return name_of(chunks, ORD_ARRAY_LEN(chunks), state);
+	return name_of(buf, chunks, ORD_ARRAY_LEN(chunks), state);
 }
 
-const char *ord_event_name(uint32_t event)
+const char *ord_event_name_to(char *buf, uint32_t event)
 {
-	return name_of(events, ORD_ARRAY_LEN(events), event);
+	return name_of(buf, events, ORD_ARRAY_LEN(events), event);
 }
 
-const char *ord_condition_name(uint32_t cond)
+const char *ord_condition_name_to(char *buf, uint32_t cond)
 {
 	if (cond < ORD_ARRAY_LEN(conditions))
 		return conditions[cond].name;
-	return name_of(NULL, 0, cond);
+	return name_of(buf, NULL, 0, cond);
 }
 
 const char *ord_condition_text(uint32_t cond)
@@ -163,11 +158,11 @@ const char *ord_condition_text(uint32_t cond)
 	return "something this orderedctl does not know";
 }
 
-const char *ord_block_name(uint32_t reason)
+const char *ord_block_name_to(char *buf, uint32_t reason)
 {
 	if (reason < ORD_ARRAY_LEN(blocks))
 		return blocks[reason].name;
-	return name_of(NULL, 0, reason);
+	return name_of(buf, NULL, 0, reason);
 }
 
 const char *ord_block_text(uint32_t reason)

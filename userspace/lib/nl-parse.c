@@ -25,7 +25,7 @@ static void copy_text(char *to, size_t len, const struct nlattr *a)
 			*to = '?';
 }
 
-static struct nla_policy policy[DMO_A_MAX + 1] = {
+static const struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_META_MAJOR] = { .type = NLA_U32 },
 	[DMO_A_META_MINOR] = { .type = NLA_U32 },
 	[DMO_A_UUID] = { .type = NLA_UNSPEC, .minlen = DMO_UUID_LEN },
@@ -69,7 +69,7 @@ static struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_RESTORE_MS] = { .type = NLA_U64 },
 };
 
-static struct nla_policy chunk_policy[DMO_CA_MAX + 1] = {
+static const struct nla_policy chunk_policy[DMO_CA_MAX + 1] = {
 	[DMO_CA_STATE] = { .type = NLA_U32 },
 	[DMO_CA_SEQ] = { .type = NLA_U64 },
 	[DMO_CA_SLOTS] = { .type = NLA_U64 },
@@ -78,7 +78,7 @@ static struct nla_policy chunk_policy[DMO_CA_MAX + 1] = {
 	[DMO_CA_BYTES] = { .type = NLA_U64 },
 };
 
-static struct nla_policy volume_policy[DMO_VA_MAX + 1] = {
+static const struct nla_policy volume_policy[DMO_VA_MAX + 1] = {
 	[DMO_VA_ID] = { .type = NLA_U32 },
 	[DMO_VA_SECTORS] = { .type = NLA_U64 },
 	[DMO_VA_LBS] = { .type = NLA_U32 },

@@ -10,9 +10,6 @@
 
 #include "lib/util.h"
 
-#define RING		32
-#define RING_LEN	160
-
 /* Digits only: strtoull alone would take "-1" and " 7". */
 static int parse_digits(const char *text, char **end, uint64_t *out)
 {
@@ -122,135 +119,115 @@ int ord_time(const char *text, uint64_t base_ms, uint64_t *ms)
 	return scaled(text, times, base_ms, ms);
 }
 
-static char *ring(void)
-{
-	static char bufs[RING][RING_LEN];
-	static unsigned int next;
-
-	return bufs[next++ % RING];
-}
-
-const char *ord_fmt_bytes(uint64_t bytes)
+char *ord_fmt_bytes_to(char *buf, uint64_t bytes)
 {
 	static const char * const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double v = (double)bytes;
 	unsigned int u = 0;
-	char *buf = ring();
 
 	while (v >= 1024 && u + 1 < ORD_ARRAY_LEN(units)) {
 		v /= 1024;
 		u++;
 	}
 	if (!u)
-		snprintf(buf, RING_LEN, "%" PRIu64 " bytes", bytes);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 " bytes", bytes);
 	else
-		snprintf(buf, RING_LEN, "%.*f %s", v < 10 ? 2 : v < 100 ? 1 : 0, v, units[u]);
+		snprintf(buf, ORD_TEXT_LEN, "%.*f %s", v < 10 ? 2 : v < 100 ? 1 : 0, v, units[u]);
 	return buf;
 }
 
-const char *ord_fmt_size_exact(uint64_t bytes)
+char *ord_fmt_size_exact_to(char *buf, uint64_t bytes)
 {
 	static const char suffix[] = "TGMK";
-	char *buf = ring();
 	int i;
 
 	for (i = 0; i < 4; i++) {
 		unsigned int shift = 40 - 10 * i;
 
 		if (bytes && !(bytes & ((1ULL << shift) - 1))) {
-			snprintf(buf, RING_LEN, "%" PRIu64 "%c", bytes >> shift, suffix[i]);
+			snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 "%c", bytes >> shift, suffix[i]);
 			return buf;
 		}
 	}
 	if (bytes % 512)
-		snprintf(buf, RING_LEN, "%" PRIu64, bytes);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64, bytes);
 	else
-		snprintf(buf, RING_LEN, "%" PRIu64 "s", bytes / 512);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 "s", bytes / 512);
 	return buf;
 }
 
-const char *ord_fmt_ms(uint64_t ms)
+char *ord_fmt_ms_to(char *buf, uint64_t ms)
 {
 	uint64_t s = ms / 1000;
-	char *buf = ring();
 
 	if (ms < 1000)
-		snprintf(buf, RING_LEN, "%" PRIu64 " ms", ms);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 " ms", ms);
 	else if (s < 60)
-		snprintf(buf, RING_LEN, "%.2f s", (double)ms / 1000);
+		snprintf(buf, ORD_TEXT_LEN, "%.2f s", (double)ms / 1000);
 	else if (s < 3600)
-		snprintf(buf, RING_LEN, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
 	else if (s < 86400)
-		snprintf(buf, RING_LEN, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
 	else
-		snprintf(buf, RING_LEN, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+		snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
 	return buf;
 }
 
-const char *ord_fmt_ms_exact(uint64_t ms)
+char *ord_fmt_ms_exact_to(char *buf, uint64_t ms)
 {
 	static const struct unit units[] = {
 		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
 	};
 	const struct unit *u = units;
-	char *buf = ring();
 
 	while (ms ? ms % u->n : u->n > 1)
 		u++;
-	snprintf(buf, RING_LEN, "%" PRIu64 "%s", ms / u->n, u->name);
+	snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 "%s", ms / u->n, u->name);
 	return buf;
 }
 
-const char *ord_fmt_time(uint64_t ns)
+char *ord_fmt_time_to(char *buf, uint64_t ns)
 {
 	time_t t = (time_t)(ns / 1000000000);
-	char *buf = ring();
 	char date[64];
 	struct tm tm;
 
 	if (!gmtime_r(&t, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
 		snprintf(date, sizeof(date), "@%" PRIu64, ns / 1000000000);
-	snprintf(buf, RING_LEN, "%s.%03uZ", date, (unsigned int)(ns / 1000000 % 1000));
+	snprintf(buf, ORD_TEXT_LEN, "%s.%03uZ", date, (unsigned int)(ns / 1000000 % 1000));
 	return buf;
 }
 
-const char *ord_fmt_uuid(const uint8_t *u)
+char *ord_fmt_uuid_to(char *buf, const uint8_t *u)
 {
-	char *buf = ring();
-
-	snprintf(buf, RING_LEN,
+	snprintf(buf, ORD_TEXT_LEN,
 		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
 		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 	return buf;
 }
 
-const char *ord_fmt_cut(uint64_t epoch, uint64_t n)
+char *ord_fmt_cut_to(char *buf, uint64_t epoch, uint64_t n)
 {
-	char *buf = ring();
-
-	snprintf(buf, RING_LEN, "%" PRIu64 ".%" PRIu64, epoch, n);
+	snprintf(buf, ORD_TEXT_LEN, "%" PRIu64 ".%" PRIu64, epoch, n);
 	return buf;
 }
 
-const char *ord_fmt_dev(uint32_t major, uint32_t minor)
+char *ord_fmt_dev_to(char *buf, uint32_t major, uint32_t minor)
 {
-	char *buf = ring();
-
-	snprintf(buf, RING_LEN, "%" PRIu32 ":%" PRIu32, major, minor);
+	snprintf(buf, ORD_TEXT_LEN, "%" PRIu32 ":%" PRIu32, major, minor);
 	return buf;
 }
 
-const char *ord_fmt_meta(const char *name, uint32_t major, uint32_t minor)
+char *ord_fmt_meta_to(char *buf, const char *name, uint32_t major, uint32_t minor)
 {
-	char *buf = ring();
 
-	if (*name && strlen(name) < RING_LEN - 6) {
-		snprintf(buf, RING_LEN, "/dev/%s", name);
+	if (*name && strlen(name) < ORD_TEXT_LEN - 6) {
+		snprintf(buf, ORD_TEXT_LEN, "/dev/%s", name);
 		if (!access(buf, F_OK))
 			return buf;
 	}
-	return ord_fmt_dev(major, minor);
+	return ord_fmt_dev_to(buf, major, minor);
 }
 
 static int hex(char c)

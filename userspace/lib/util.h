@@ -31,19 +31,40 @@ int ord_rate(const char *text, uint64_t *bytes_s);
 int ord_time(const char *text, uint64_t base_ms, uint64_t *ms);
 
 /*
- * The fmt functions return a text in one of a ring of buffers; it stays valid
- * for the next 31 calls.
+ * Texts are made in a buffer of ORD_TEXT_LEN, the caller's, and cut should they be longer; the function returns
+ * it, or a constant. The macros make the buffer, too: it lasts to the end of the block that they are used in, so
+ * what they give must not be returned, nor carried out of a block or the one statement behind an if.
  */
-const char *ord_fmt_bytes(uint64_t bytes);		/* 12.3 GiB */
-const char *ord_fmt_size_exact(uint64_t bytes);	/* as ord_size() takes it: 10G, 2049s */
-const char *ord_fmt_ms(uint64_t ms);		/* 1.20 s, 2 h 3 min */
-const char *ord_fmt_ms_exact(uint64_t ms);	/* as ord_time() takes it: 10m, 1500ms */
-const char *ord_fmt_time(uint64_t ns);		/* 2024-05-01T12:00:03.123Z */
-const char *ord_fmt_uuid(const uint8_t *uuid);
-const char *ord_fmt_cut(uint64_t epoch, uint64_t n);	/* EPOCH.N */
-const char *ord_fmt_dev(uint32_t major, uint32_t minor);	/* MAJOR:MINOR */
+#define ORD_TEXT_LEN	256
+#define ORD_TEXT	((char[ORD_TEXT_LEN]) { "" })
+
+char *ord_fmt_bytes_to(char *buf, uint64_t bytes);
+char *ord_fmt_size_exact_to(char *buf, uint64_t bytes);
+char *ord_fmt_ms_to(char *buf, uint64_t ms);
+char *ord_fmt_ms_exact_to(char *buf, uint64_t ms);
+char *ord_fmt_time_to(char *buf, uint64_t ns);
+char *ord_fmt_uuid_to(char *buf, const uint8_t *uuid);
+char *ord_fmt_cut_to(char *buf, uint64_t epoch, uint64_t n);
+char *ord_fmt_dev_to(char *buf, uint32_t major, uint32_t minor);
+char *ord_fmt_meta_to(char *buf, const char *name, uint32_t major, uint32_t minor);
+
+/* 12.3 GiB */
+#define ord_fmt_bytes(bytes)		ord_fmt_bytes_to(ORD_TEXT, bytes)
+/* as ord_size() takes it: 10G, 2049s */
+#define ord_fmt_size_exact(bytes)	ord_fmt_size_exact_to(ORD_TEXT, bytes)
+/* 1.20 s, 2 h 3 min */
+#define ord_fmt_ms(ms)			ord_fmt_ms_to(ORD_TEXT, ms)
+/* as ord_time() takes it: 10m, 1500ms */
+#define ord_fmt_ms_exact(ms)		ord_fmt_ms_exact_to(ORD_TEXT, ms)
+/* ns since 1970: 2024-05-01T12:00:03.123Z */
+#define ord_fmt_time(ns)		ord_fmt_time_to(ORD_TEXT, ns)
+#define ord_fmt_uuid(uuid)		ord_fmt_uuid_to(ORD_TEXT, uuid)
+/* EPOCH.N */
+#define ord_fmt_cut(epoch, n)		ord_fmt_cut_to(ORD_TEXT, epoch, n)
+/* MAJOR:MINOR */
+#define ord_fmt_dev(major, minor)	ord_fmt_dev_to(ORD_TEXT, major, minor)
 /* /dev/NAME if it exists, else MAJOR:MINOR */
-const char *ord_fmt_meta(const char *name, uint32_t major, uint32_t minor);
+#define ord_fmt_meta(name, major, minor)	ord_fmt_meta_to(ORD_TEXT, name, major, minor)
 
 int ord_uuid_parse(const char *text, uint8_t *uuid);	/* 0 or -1 */
 
@@ -64,15 +85,23 @@ struct ord_until {
 bool ord_stopped(const struct ord_until *until);
 
 /* Names of the uapi enums, as --json and --dump promise them; never NULL. */
-const char *ord_role_name(uint32_t role);
-const char *ord_state_name(uint32_t state);
-const char *ord_link_name(uint32_t state);
-const char *ord_chunk_name(uint32_t state);
-const char *ord_block_name(uint32_t reason);
-const char *ord_event_name(uint32_t event);
+const char *ord_role_name_to(char *buf, uint32_t role);
+const char *ord_state_name_to(char *buf, uint32_t state);
+const char *ord_link_name_to(char *buf, uint32_t state);
+const char *ord_chunk_name_to(char *buf, uint32_t state);
+const char *ord_block_name_to(char *buf, uint32_t reason);
+const char *ord_event_name_to(char *buf, uint32_t event);
+const char *ord_condition_name_to(char *buf, uint32_t cond);
 
-/* What the peer suffers from: its name, and in words. */
-const char *ord_condition_name(uint32_t cond);
+#define ord_role_name(role)		ord_role_name_to(ORD_TEXT, role)
+#define ord_state_name(state)		ord_state_name_to(ORD_TEXT, state)
+#define ord_link_name(state)		ord_link_name_to(ORD_TEXT, state)
+#define ord_chunk_name(state)		ord_chunk_name_to(ORD_TEXT, state)
+#define ord_block_name(reason)		ord_block_name_to(ORD_TEXT, reason)
+#define ord_event_name(event)		ord_event_name_to(ORD_TEXT, event)
+#define ord_condition_name(cond)	ord_condition_name_to(ORD_TEXT, cond)
+
+/* What the peer suffers from, in words. */
 const char *ord_condition_text(uint32_t cond);
 
 /* What blocks, in words, and what to do about it. */

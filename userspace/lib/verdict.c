@@ -42,31 +42,29 @@ static bool is_large(const struct ord_session *s)
 	       s->active.bytes >= s->chunk_max / 5 * 4;
 }
 
-const char *ord_verdict_fits(const struct ord_session *s)
+char *ord_verdict_fits_to(char *text, const struct ord_session *s)
 {
-	static char text[192];
-
 	if (s->role != DMO_ROLE_PRIMARY || flag(s, DMO_F_NO_COPY) ||
 	    !ORD_HAS(s, DMO_A_CHUNK_ACTIVE))
 		return NULL;
 	if (!ORD_HAS(s, DMO_A_CHUNK_MAX)) {
-		snprintf(text, sizeof(text), "%s collected; what fits the peer's journal is not known before the first link",
+		snprintf(text, ORD_TEXT_LEN, "%s collected; what fits the peer's journal is not known before the first link",
 			 ord_fmt_bytes(s->active.bytes));
 		return text;
 	}
 	if (!is_large(s) && s->link_state == DMO_LINK_UP)
 		return NULL;
-	snprintf(text, sizeof(text), "%s fit its journal, %s collected%s", ord_fmt_bytes(s->chunk_max),
+	snprintf(text, ORD_TEXT_LEN, "%s fit its journal, %s collected%s", ord_fmt_bytes(s->chunk_max),
 		 ord_fmt_bytes(s->active.bytes), s->active.bytes <= s->chunk_max ? "" :
 		 s->link_state == DMO_LINK_UP ? ": the next cycle makes it INCONSISTENT" :
 		 ": the next link makes it INCONSISTENT");
 	return text;
 }
 
-const char *ord_verdict_rpo(const struct ord_session *s)
+const char *ord_verdict_rpo_to(char *buf, const struct ord_session *s)
 {
 	if (ORD_HAS(s, DMO_A_LAG_MS))
-		return ord_fmt_ms(s->lag_ms);
+		return ord_fmt_ms_to(buf, s->lag_ms);
 	if (flag(s, DMO_F_COPY_PENDING))
 		return "all of it: a full copy is due";
 	return flag(s, DMO_F_NO_COPY) ? "all of it: no copy yet" : "not known";
@@ -102,18 +100,17 @@ void ord_progress_of(const struct ord_session *s, struct ord_progress *p)
 		progress_is(p, "restore", s->restore_left, s->restore_total, s->restore_ms);
 }
 
-const char *ord_progress_text(const struct ord_session *s)
+char *ord_progress_text_to(char *text, const struct ord_session *s)
 {
-	static char text[128];
 	struct ord_progress p;
 	int n;
 
 	ord_progress_of(s, &p);
 	if (!p.what)
 		return NULL;
-	n = snprintf(text, sizeof(text), "%s %u %%, %s/s", p.what, p.percent, ord_fmt_bytes(p.bytes_s));
+	n = snprintf(text, ORD_TEXT_LEN, "%s %u %%, %s/s", p.what, p.percent, ord_fmt_bytes(p.bytes_s));
 	if (p.left_ms != UINT64_MAX)
-		snprintf(text + n, sizeof(text) - (size_t)n, ", %s left", ord_fmt_ms(p.left_ms));
+		snprintf(text + n, ORD_TEXT_LEN - (size_t)n, ", %s left", ord_fmt_ms(p.left_ms));
 	return text;
 }
 

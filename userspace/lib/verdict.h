@@ -4,6 +4,7 @@
 #define ORD_VERDICT_H
 
 #include "lib/model.h"
+#include "lib/util.h"
 
 /* As monitoring plugins have them; exit codes of "status --check". */
 enum ord_verdict_level { ORD_V_OK, ORD_V_WARNING, ORD_V_CRITICAL, ORD_V_UNKNOWN };
@@ -19,9 +20,11 @@ void ord_verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct ord
 const char *ord_verdict_name(enum ord_verdict_level level);
 
 /* What a loss of the primary now would cost, as a primary knows it. */
-const char *ord_verdict_rpo(const struct ord_session *s);
+const char *ord_verdict_rpo_to(char *buf, const struct ord_session *s);
+#define ord_verdict_rpo(s)	ord_verdict_rpo_to(ORD_TEXT, s)
 /* What is collected against what fits the peer's journal; NULL: nothing to say. */
-const char *ord_verdict_fits(const struct ord_session *s);
+char *ord_verdict_fits_to(char *buf, const struct ord_session *s);
+#define ord_verdict_fits(s)	ord_verdict_fits_to(ORD_TEXT, s)
 
 /* A copy or a restore under way: how far, how fast, for how long still. */
 struct ord_progress {
@@ -31,6 +34,7 @@ struct ord_progress {
 	uint64_t left_ms;	/* UINT64_MAX: can't be said yet */
 };
 void ord_progress_of(const struct ord_session *s, struct ord_progress *p);
-const char *ord_progress_text(const struct ord_session *s);	/* NULL: none */
+char *ord_progress_text_to(char *buf, const struct ord_session *s);	/* NULL: none */
+#define ord_progress_text(s)	ord_progress_text_to(ORD_TEXT, s)
 
 #endif /* ORD_VERDICT_H */

@@ -43,7 +43,7 @@ struct field {
 	int attr;		/* DMO_A_* that tells it; 0: always there */
 	const char *line;	/* the line people see it in; NULL: they don't */
 	const char *fmt;	/* there: words around its "%s" */
-	const char *(*name)(uint32_t value);
+	const char *(*name)(char *buf, uint32_t value);
 	uint32_t mask;
 	bool hide_zero;		/* people don't see a zero */
 };
@@ -61,8 +61,8 @@ static const struct field session_fields[] = {
 	F("meta_name", K_STR, S(meta_name), DMO_A_META_NAME, "metadata", "%s"),
 	F("meta_major", K_U32, S(meta_major), 0, "metadata", "\b (%s"),
 	F("meta_minor", K_U32, S(meta_minor), 0, "metadata", "\b:%s)"),
-	F("role", K_ENUM, S(role), DMO_A_ROLE, "role", "%s", .name = ord_role_name),
-	F("state", K_ENUM, S(state), DMO_A_STATE, "role", "%s", .name = ord_state_name),
+	F("role", K_ENUM, S(role), DMO_A_ROLE, "role", "%s", .name = ord_role_name_to),
+	F("state", K_ENUM, S(state), DMO_A_STATE, "role", "%s", .name = ord_state_name_to),
 	F("inconsistent", K_FLAG, S(flags), DMO_A_FLAGS,
 	  "role", "INCONSISTENT: the data is no point in time",
 	  .mask = DMO_F_INCONSISTENT, .hide_zero = true),
@@ -87,7 +87,7 @@ static const struct field session_fields[] = {
 	F("cut_time_ns", K_TIME, S(cut_time_ns), DMO_A_CUT_TIME,
 	  "lag", "newest committed cut is of %s", .hide_zero = true),
 	F("chunk_active.state", K_ENUM, S(active.state), DMO_A_CHUNK_ACTIVE,
-	  "active", "%s", .name = ord_chunk_name),
+	  "active", "%s", .name = ord_chunk_name_to),
 	F("chunk_active.seq", K_U64, S(active.seq), DMO_A_CHUNK_ACTIVE, "active", "seq %s"),
 	F("chunk_active.slots", K_U64, S(active.slots), DMO_A_CHUNK_ACTIVE,
 	  "active", "%s blocks in memory"),
@@ -98,7 +98,7 @@ static const struct field session_fields[] = {
 	F("chunk_active.bytes", K_BYTES, S(active.bytes), DMO_A_CHUNK_ACTIVE,
 	  "active", "at most %s to send"),
 	F("chunk_older.state", K_ENUM, S(older.state), DMO_A_CHUNK_OLDER,
-	  "older", "%s", .name = ord_chunk_name),
+	  "older", "%s", .name = ord_chunk_name_to),
 	F("chunk_older.seq", K_U64, S(older.seq), DMO_A_CHUNK_OLDER, "older", "seq %s"),
 	F("chunk_older.slots", K_U64, S(older.slots), DMO_A_CHUNK_OLDER,
 	  "older", "%s blocks in memory"),
@@ -108,7 +108,7 @@ static const struct field session_fields[] = {
 	F("chunk_older.bytes", K_BYTES, S(older.bytes), DMO_A_CHUNK_OLDER,
 	  "older", "at most %s to send"),
 	F("link_state", K_ENUM, S(link_state), DMO_A_LINK_STATE,
-	  "link", "%s", .name = ord_link_name),
+	  "link", "%s", .name = ord_link_name_to),
 	F("link_peer", K_STR, S(link_peer), DMO_A_LINK_PEER, "link", "peer %s"),
 	F("link_since_ms", K_MS, S(link_since_ms), DMO_A_LINK_SINCE_MS, "link", "for %s"),
 	F("link_tx_bytes", K_BYTES, S(link_tx_bytes), DMO_A_LINK_TX_BYTES,
@@ -123,11 +123,11 @@ static const struct field session_fields[] = {
 	  "copy", "%s left to copy", .hide_zero = true),
 	F("journal_bytes", K_BYTES, S(journal_bytes), DMO_A_JOURNAL_BYTES, "journal", "%s"),
 	F("journal_used_bytes", K_BYTES, S(journal_used), DMO_A_JOURNAL_USED, "journal", "used %s"),
-	F("block", K_ENUM, S(block), DMO_A_BLOCK, NULL, NULL, .name = ord_block_name),
+	F("block", K_ENUM, S(block), DMO_A_BLOCK, NULL, NULL, .name = ord_block_name_to),
 	F("block_ms", K_MS, S(block_ms), DMO_A_BLOCK_MS, NULL, NULL),
 	F("reason", K_STR, S(reason), DMO_A_REASON, "reason", "%s"),
 	F("peer_condition", K_ENUM, S(peer_condition), DMO_A_PEER_CONDITION, NULL, NULL,
-	  .name = ord_condition_name),
+	  .name = ord_condition_name_to),
 	F("peer_condition_ms", K_MS, S(peer_condition_ms), DMO_A_PEER_CONDITION_MS, NULL, NULL),
 	F("chunk_max_bytes", K_BYTES, S(chunk_max), DMO_A_CHUNK_MAX, NULL, NULL),
 	F("copy_total_bytes", K_BYTES, S(copy_total), DMO_A_COPY_TOTAL, "copy", "of %s"),
@@ -191,21 +191,14 @@ static struct ord_cut val_cut(const struct field *f, const void *obj)
 	return v;
 }
 
-static const char *fmt_u64(uint64_t v, bool hex)
+static const char *fmt_u64(char *buf, uint64_t v, bool hex)
 {
-	static char buf[4][32];
-	static unsigned int next;
-	char *p = buf[next++ % 4];
-
-	if (hex)
-		snprintf(p, sizeof(buf[0]), "%016" PRIx64, v);
-	else
-		snprintf(p, sizeof(buf[0]), "%" PRIu64, v);
-	return p;
+	snprintf(buf, ORD_TEXT_LEN, hex ? "%016" PRIx64 : "%" PRIu64, v);
+	return buf;
 }
 
 /* The value for a machine (no unit) or for people (with one). */
-static const char *text_of(const struct field *f, const void *obj, bool human)
+static const char *text_of(char *buf, const struct field *f, const void *obj, bool human)
 {
 	const void *p = (const char *)obj + f->off;
 	struct ord_cut cut;
@@ -214,38 +207,38 @@ static const char *text_of(const struct field *f, const void *obj, bool human)
 	case K_STR:
 		return p;
 	case K_UUID:
-		return ord_fmt_uuid(p);
+		return ord_fmt_uuid_to(buf, p);
 	case K_CUT:
 		cut = val_cut(f, obj);
 		if (human && !cut.epoch && !cut.n)
 			return "none";
-		return ord_fmt_cut(cut.epoch, cut.n);
+		return ord_fmt_cut_to(buf, cut.epoch, cut.n);
 	case K_ENUM:
-		return f->name(val32(f, obj));
+		return f->name(buf, val32(f, obj));
 	case K_FLAG:
 	case K_BOOL:
 		return human ? val32(f, obj) ? "yes" : "no" : val32(f, obj) ? "1" : "0";
 	case K_HEX64:
-		return fmt_u64(val64(f, obj), true);
+		return fmt_u64(buf, val64(f, obj), true);
 	case K_U32:
-		return fmt_u64(val32(f, obj), false);
+		return fmt_u64(buf, val32(f, obj), false);
 	case K_U64:
-		return fmt_u64(val64(f, obj), false);
+		return fmt_u64(buf, val64(f, obj), false);
 	case K_LBS:
-		return human ? ord_fmt_bytes(val32(f, obj)) : fmt_u64(val32(f, obj), false);
+		return human ? ord_fmt_bytes_to(buf, val32(f, obj)) : fmt_u64(buf, val32(f, obj), false);
 	case K_MIB:
-		return human ? ord_fmt_bytes((uint64_t)val32(f, obj) << 20) :
-			       fmt_u64(val32(f, obj), false);
+		return human ? ord_fmt_bytes_to(buf, (uint64_t)val32(f, obj) << 20) :
+			       fmt_u64(buf, val32(f, obj), false);
 	case K_MS32:
-		return human ? ord_fmt_ms(val32(f, obj)) : fmt_u64(val32(f, obj), false);
+		return human ? ord_fmt_ms_to(buf, val32(f, obj)) : fmt_u64(buf, val32(f, obj), false);
 	case K_BYTES:
-		return human ? ord_fmt_bytes(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_bytes_to(buf, val64(f, obj)) : fmt_u64(buf, val64(f, obj), false);
 	case K_SECTORS:
-		return human ? ord_fmt_bytes(val64(f, obj) * 512) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_bytes_to(buf, val64(f, obj) * 512) : fmt_u64(buf, val64(f, obj), false);
 	case K_MS:
-		return human ? ord_fmt_ms(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_ms_to(buf, val64(f, obj)) : fmt_u64(buf, val64(f, obj), false);
 	case K_TIME:
-		return human ? ord_fmt_time(val64(f, obj)) : fmt_u64(val64(f, obj), false);
+		return human ? ord_fmt_time_to(buf, val64(f, obj)) : fmt_u64(buf, val64(f, obj), false);
 	}
 	return "";
 }
@@ -306,7 +299,7 @@ static void pretty_line(const char *line, const struct field *fields, size_t nr,
 		pct = strstr(p, "%s");
 		if (pct)
 			snprintf(text, sizeof(text), "%.*s%s%s", (int)(pct - p), p,
-				 text_of(f, obj, true), pct + 2);
+				 text_of(ORD_TEXT, f, obj, true), pct + 2);
 		else
 			snprintf(text, sizeof(text), "%s", p);
 		fputs(text, stdout);
@@ -378,7 +371,7 @@ static struct json_object *json_of(const struct field *f, const void *obj)
 	case K_UUID:
 	case K_ENUM:
 	case K_HEX64:
-		return json_object_new_string(text_of(f, obj, false));
+		return json_object_new_string(text_of(ORD_TEXT, f, obj, false));
 	case K_FLAG:
 	case K_BOOL:
 		return json_object_new_boolean(!!val32(f, obj));
@@ -569,7 +562,7 @@ static void dump_fields(const struct field *fields, size_t nr, const void *obj,
 		if (!is_there(f, has) || (f->kind == K_STR && is_zero(f, obj)))
 			fputs("\t-", stdout);
 		else
-			printf("\t%s", text_of(f, obj, false));
+			printf("\t%s", text_of(ORD_TEXT, f, obj, false));
 	}
 	putchar('\n');
 }
