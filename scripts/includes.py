@@ -3,7 +3,8 @@
 #
 # includes.py: do the includes of dm-ordered/ point one way? Between folders only as MAY says; no circle of
 # files; format/, which userspace compiles, knows no kernel header but what compat.h stands for. Of the
-# module userspace/ sees only what is its own too. Prints what is wrong, a line each, and fails then.
+# module userspace/ sees only what is its own too, and of userspace/ lib/ only itself: it knows of no tool, and
+# keeps nothing for the whole process. Prints what is wrong, a line each, and fails then.
 
 import os
 import re
@@ -30,7 +31,17 @@ TOP = ["target", "netlink", "main"]
 # not one of the module's: compat.h has it from whoever compiles the pure files outside of the kernel
 OUTSIDE = {"compat.h": ["kcompat.h"]}
 
+# What may be kept in lib/ for the whole process nevertheless, and why.
+KEPT = {
+    ("dm.c", "caller"): "by thread; libdevmapper's log function is told nothing to tell calls apart by",
+}
+
 ROOT = "dm-ordered"
+# static, or at the left of a line: a declaration of something that is no function
+VARIABLE = re.compile(r"^(?=\s*static\b|[A-Za-z_])(?!typedef\b|extern\b|return\b|else\b|goto\b)\s*"
+                      r"(?P<kind>[A-Za-z_][\w\s*]*?[\s*])"
+                      r"(?:(?P<name>\w+)\s*(?:\[[^\]]*\]\s*)*(?:=[^=].*|=$|;|,.*;)|\{$)")
+FORWARD = re.compile(r"^(?:struct|union|enum)\s+\w+\s*(?:;|\{)|^(?:struct|union|enum)\s*\{")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
 
 
@@ -123,6 +134,8 @@ def check_userspace():
     for path in sources("userspace"):
         for name in includes(f"userspace/{path}")[0]:
             if os.path.exists(f"userspace/{name}"):
+                if path.startswith("lib/") and not name.startswith("lib/"):
+                    yield f"userspace/{path}: lib must not include {name}"
                 continue
             if not os.path.exists(f"{ROOT}/{name}"):
                 yield f"userspace/{path}: there is no {name}; includes are written from userspace/ on"
@@ -130,10 +143,35 @@ def check_userspace():
                 yield f"userspace/{path}: userspace must not include {name}"
 
 
+def kept(path):
+    """Variables of a file that outlast a call and may change: outside of functions, or static in one."""
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    for nr, line in enumerate(lines, 1):
+        m = VARIABLE.match(line)
+        if not m or FORWARD.match(line):
+            continue
+        # of a pointer the pointer itself must be constant
+        kind, stars, last = m["kind"].rpartition("*")
+        if not re.search(r"\bconst\b", last if stars else kind + last):
+            yield nr, m["name"] or "without a name"
+
+
+def check_lib():
+    left = set(KEPT)
+    for path in sources("userspace/lib"):
+        for nr, name in kept(f"userspace/lib/{path}"):
+            if (path, name) not in KEPT:
+                yield f"userspace/lib/{path}:{nr}: {name} is kept for the whole process; make it part of an object"
+            left.discard((path, name))
+    for path, name in sorted(left):
+        yield f"scripts/includes.py: there is no {name} in userspace/lib/{path} any more"
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     edges = {}
-    wrong = [*check_table(), *check_module(edges), *check_userspace()]
+    wrong = [*check_table(), *check_module(edges), *check_userspace(), *check_lib()]
     found = circle(edges)
     if found:
         wrong.append("a circle of files: " + ", ".join(found))
