@@ -205,6 +205,41 @@ static void crowd(const struct ord_endpoint *ep, struct ord_listener *l)
 	      open_fds() <= before - 40 + 17);
 }
 
+/* Two listen in one process: each has its own that say nothing; and a wait is given up when it is asked to. */
+static bool stop(void *arg)
+{
+	return ++*(int *)arg > 1;
+}
+
+static void two_listeners(const char *dir)
+{
+	char why[ORD_SOCK_WHY_LEN] = "", text[2][256];
+	struct ord_endpoint ep[2];
+	struct ord_listener l[2];
+	int i, a, c[2], asked = 0;
+	struct ord_until until = { .stop = stop, .arg = &asked };
+
+	for (i = 0; i < 2; i++) {
+		snprintf(text[i], sizeof(text[i]), "unix:%s/sock%d", dir, i);
+		ord_sock_parse(&ep[i], text[i], true, why);
+		ord_sock_listen(&l[i], &ep[i], why);
+		c[i] = ord_sock_connect(&ep[i], within(2000), why);
+		ord_sock_accept(&l[i], within(50), why);
+	}
+	speak(c[1], "DMOW");
+	CHECK("listeners-apart", l[0].nr_silent == 1 && l[1].nr_silent == 1 &&
+	      ord_sock_accept(&l[0], within(50), why) == -ETIMEDOUT);
+	a = ord_sock_accept(&l[1], within(2000), why);
+	CHECK("listeners-own-peer", a >= 0 && l[0].nr_silent == 1 && !l[1].nr_silent);
+	CHECK("wait-is-stopped", ord_sock_accept(&l[0], &until, why) == -EINTR && asked == 2);
+	close(a);
+	for (i = 0; i < 2; i++) {
+		close(c[i]);
+		ord_sock_unlisten(&l[i]);
+		unlink(ep[i].path);
+	}
+}
+
 static void test_sockets(const char *dir)
 {
 	char why[ORD_SOCK_WHY_LEN] = "", text[256];
@@ -243,6 +278,7 @@ static void test_sockets(const char *dir)
 	close(a);
 	crowd(&ep, &l);
 	ord_sock_unlisten(&l);
+	two_listeners(dir);
 }
 
 /* -- netlink --------------------------------------------------------------- */

@@ -56,6 +56,7 @@ int ord_dm_open_count(struct ord_dm *dm, const char *name);
  * @probe: let udev look for file systems on it
  */
 int ord_dm_volume_create(struct ord_dm *dm, const char *name, uint64_t sectors, const char *params, bool probe);
+/* -EBUSY: somebody has it open, and has had for a while: libdevmapper tries again by itself. */
 int ord_dm_volume_remove(struct ord_dm *dm, const char *name);
 /* Loads the same line again, suspends, resumes, drops the page cache. */
 int ord_dm_volume_reload(struct ord_dm *dm, const struct ord_dm_volume *v);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What orderedctl knows of the kernel's sessions, as plain structs. nl.c fills
- * them, lookup.c chooses from them, print.c shows them, the commands use them.
- * No netlink or device-mapper header is needed to read this.
+ * What is known of the kernel's sessions, as plain structs. nl.c fills them,
+ * lookup.c chooses from them, verdict.c judges them, a tool shows them. No netlink
+ * or device-mapper header is needed to read this.
  */
 #ifndef ORD_MODEL_H
 #define ORD_MODEL_H
@@ -112,6 +112,7 @@ struct ord_event {
 
 #define ORD_HAS(obj, attr)	(((obj)->has >> (attr)) & 1)
 
+/* -1, 0 or 1: @a is before, the same as, behind @b */
 static inline int ord_cut_cmp(struct ord_cut a, struct ord_cut b)
 {
 	if (a.epoch != b.epoch)
@@ -119,11 +120,13 @@ static inline int ord_cut_cmp(struct ord_cut a, struct ord_cut b)
 	return a.n < b.n ? -1 : a.n > b.n;
 }
 
+/* Is that the number of the metadata device of @s, by which the kernel tells sessions apart? */
 static inline bool ord_same_meta(const struct ord_session *s, uint32_t major, uint32_t minor)
 {
 	return s->meta_major == major && s->meta_minor == minor;
 }
 
+/* Frees what the list holds, not the list, which is empty then; of an empty one nothing. */
 void ord_sessions_free(struct ord_sessions *list);
 
 #endif /* ORD_MODEL_H */

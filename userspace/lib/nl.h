@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's generic netlink family, turned into the model.
- * Every function returns 0 or a negative errno; ord_nl_why() then tells why, in
- * the kernel's own words (extended ack) where it gave some. Nothing here prints.
+ * The kernel's generic netlink family, turned into the model. Every function returns 0
+ * or a negative errno; ord_nl_why() then tells why, in the kernel's own words
+ * (extended ack) where it gave some. -EPERM: CAP_NET_ADMIN is needed, -ENOENT: there is
+ * no module, -EIO: the kernel did not answer, -ENOMEM: short of memory, here or there;
+ * any other is the kernel's own. Nothing here prints.
  */
 #ifndef ORD_NL_H
 #define ORD_NL_H
@@ -28,23 +30,48 @@ int ord_nl_session_at(struct ord_nl *nl, struct ord_sessions *list, uint32_t maj
 /* Reads @s again, by its metadata device; -ENODEV when it is gone. */
 int ord_nl_refresh(struct ord_nl *nl, struct ord_session *s);
 
-/* What to change; a 0 is left as it is. */
+/* What to change, durably; a 0 is left as it is. */
 struct ord_params {
-	uint32_t cycle_ms;
-	uint32_t budget_mib;
-	uint32_t link_timeout_ms;
+	uint32_t cycle_ms;		/* DMO_CYCLE_MS_MIN to DMO_CYCLE_MS_MAX */
+	uint32_t budget_mib;		/* DMO_BUDGET_MIB_MIN to DMO_BUDGET_MIB_MAX */
+	uint32_t link_timeout_ms;	/* DMO_LINK_TIMEOUT_MS_MIN to DMO_LINK_TIMEOUT_MS_MAX */
 };
 
+/*
+ * ord_nl_link_attach - give a connected socket to the session, which begins the handshake
+ * @fd: the kernel has a reference of its own then: to be closed in any case
+ * @timeout_ms: the link is given up when it is silent for so long, DMO_LINK_TIMEOUT_MS_MIN to
+ *	DMO_LINK_TIMEOUT_MS_MAX; 0: as the session has it
+ * -EEXIST: there is a link, or one in the handshake; -ECANCELED: none is wanted, see ord_nl_link_detach();
+ * -EPERM: also that the session allows no plain links.
+ */
 int ord_nl_link_attach(struct ord_nl *nl, const struct ord_session *s, int fd, uint32_t timeout_ms);
-/* @more: others may be made at once; else none until ord_nl_link_want(). */
+
+/*
+ * ord_nl_link_detach - take the link away
+ * @more: others may be made at once; else none until ord_nl_link_want()
+ */
 int ord_nl_link_detach(struct ord_nl *nl, const struct ord_session *s, bool more);
+
+/* Links may be made again after an ord_nl_link_detach() without @more. */
 int ord_nl_link_want(struct ord_nl *nl, const struct ord_session *s);
+
+/* Ends the cycle of a primary; *@cut is the boundary that it became. */
 int ord_nl_switch(struct ord_nl *nl, const struct ord_session *s, struct ord_cut *cut);
+
 int ord_nl_set(struct ord_nl *nl, const struct ord_session *s, const struct ord_params *p);
+
+/*
+ * ord_nl_promote - make a secondary a primary; answers when all that is complete is restored
+ * @force: even while INCONSISTENT
+ * @cut: the boundary that it is now at
+ * -EBUSY: somebody has a volume open, or one is being suspended.
+ */
 int ord_nl_promote(struct ord_nl *nl, const struct ord_session *s, bool force, struct ord_cut *cut);
 
 /* Joins the event group; what happens from now on is seen. */
 int ord_nl_events_open(struct ord_nl *nl);
+/* To poll for events; -1: ord_nl_events_open() was not called, or failed. */
 int ord_nl_events_fd(const struct ord_nl *nl);
 /*
  * The next event, without waiting.

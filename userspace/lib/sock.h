@@ -19,7 +19,7 @@ struct ord_endpoint {
 	char path[108];		/* of a unix socket */
 };
 
-/* Parses @text; @any: the host may be left out. 0 or -1 with @why. */
+/* Parses @text, which @ep goes on pointing to; @any: the host may be left out. 0 or -1 with @why. */
 int ord_sock_parse(struct ord_endpoint *ep, const char *text, bool any, char *why);
 
 /* A socket that listens, and the connections that have said nothing yet. */

@@ -66,13 +66,14 @@ char *ord_fmt_meta_to(char *buf, const char *name, uint32_t major, uint32_t mino
 /* /dev/NAME if it exists, else MAJOR:MINOR */
 #define ord_fmt_meta(name, major, minor)	ord_fmt_meta_to(ORD_TEXT, name, major, minor)
 
-int ord_uuid_parse(const char *text, uint8_t *uuid);	/* 0 or -1 */
+/* 8-4-4-4-12 hexadecimal digits, of either case, into DMO_UUID_LEN bytes: 0; or -1, and @uuid is as it was */
+int ord_uuid_parse(const char *text, uint8_t *uuid);
 
 /* Replaces what isn't printable ASCII, so that no peer writes to our terminal. */
 void ord_sanitize(char *text);
 
-uint64_t ord_mono_ms(void);
-uint64_t ord_wall_ns(void);
+uint64_t ord_mono_ms(void);	/* CLOCK_MONOTONIC */
+uint64_t ord_wall_ns(void);	/* since 1970 */
 void ord_sleep_ms(uint64_t ms);	/* returns early when a signal came */
 
 /* For how long to wait: for a while, or until whoever waits has been told to stop, by a signal for example. */
@@ -82,7 +83,7 @@ struct ord_until {
 	void *arg;
 };
 
-bool ord_stopped(const struct ord_until *until);
+bool ord_stopped(const struct ord_until *until);	/* asks; the deadline is not looked at */
 
 /* Names of the uapi enums, as --json and --dump promise them; never NULL. */
 const char *ord_role_name_to(char *buf, uint32_t role);

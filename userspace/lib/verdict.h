@@ -15,7 +15,10 @@ struct ord_verdict {
 	char why[384];		/* if not OK, what is wrong; of a secondary also what it is good for */
 };
 
-/* @max_lag_ms: more than that is critical; 0: any is good */
+/*
+ * ord_verdict_of - judge a session by what the kernel told of it, and by nothing from before
+ * @max_lag_ms: more than that is critical; 0: any is good
+ */
 void ord_verdict_of(const struct ord_session *s, uint64_t max_lag_ms, struct ord_verdict *v);
 const char *ord_verdict_name(enum ord_verdict_level level);
 
