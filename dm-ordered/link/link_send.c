@@ -65,6 +65,7 @@ static int tx_frame_locked(struct dmo_link *l, struct dmo_frame_hdr *h, const vo
 			   struct bio_vec *bv, u32 nr_bv, char *why)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | (h->data_len ? MSG_MORE : 0) };
+	u64 sent = atomic64_read(&l->tx_bytes);
 	u8 hdr[DMO_WIRE_HDR];
 	struct kvec vec[2] = {
 		{ .iov_base = hdr, .iov_len = sizeof(hdr) },
@@ -86,8 +87,10 @@ static int tx_frame_locked(struct dmo_link *l, struct dmo_frame_hdr *h, const vo
 		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, bv, nr_bv, h->data_len);
 		rc = tx_msg(l, &msg, why);
 	}
-	if (rc)
+	if (rc) {
+		l->tx_mid_frame = atomic64_read(&l->tx_bytes) != sent;
 		return rc;
+	}
 	l->tx_mid_frame = false;
 	l->tx_number++;
 	WRITE_ONCE(l->last_sent, jiffies);
@@ -211,6 +214,15 @@ struct dmo_queued *dmo_link_dequeue(struct dmo_link *l)
 	return q;
 }
 
+/* One of which nothing is sent yet, taken out by the sending thread. */
+static void requeue(struct dmo_link *l, struct dmo_queued *q)
+{
+	spin_lock(&l->lock);
+	list_add(&q->node, &l->queue);
+	l->queued++;
+	spin_unlock(&l->lock);
+}
+
 void dmo_link_kick(struct dmo_link *l)
 {
 	set_bit(LF_KICKED, &l->flags);
@@ -237,7 +249,11 @@ static int tx_step(struct dmo_link *l, char *why)
 	q = dmo_link_dequeue(l);
 	if (q) {
 		rc = tx_frame(l, &q->h, q->payload, NULL, 0, why);
-		kfree(q);
+		/* refused at this very moment: the own HELLO goes with the last words */
+		if (rc && !l->tx_mid_frame)
+			requeue(l, q);
+		else
+			kfree(q);
 		return rc ?: 1;
 	}
 	if (produce) {

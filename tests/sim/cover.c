@@ -351,7 +351,22 @@ void __wrap_dmo_link_end(struct dmo_link *l, const char *why, u16 words)
 		COVER("link: FAIL received");
 	if (strstr(why, "refused by the peer"))
 		COVER("rare: link: REFUSE received");
+	if (words == DMO_FRAME_REFUSE && !l->tx_number)
+		COVER("rare: link: refused before the own HELLO is out");
 	__real_dmo_link_end(l, why, words);
+}
+
+/* Whoever refuses says HELLO first, so that the peer may judge, too: also when it was about to be sent just then. */
+int __real_dmo_link_send_thread(void *data);
+int __wrap_dmo_link_send_thread(void *data);
+int __wrap_dmo_link_send_thread(void *data)
+{
+	struct dmo_link *l = data;
+	int rc = __real_dmo_link_send_thread(data);
+
+	if (l->words == DMO_FRAME_REFUSE && l->tx_mid_frame && !atomic64_read(&l->tx_bytes))
+		sim_fail("a peer is refused, and gets neither HELLO nor the reason");
+	return rc;
 }
 
 void __real_dmo_link_stop(struct dmo_link *l);
