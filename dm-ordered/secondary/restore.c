@@ -64,7 +64,7 @@ static int withdraw(struct dmo_secondary *s, const struct dmo_record *r)
 static void come_to(struct dmo_secondary *s, u64 pos)
 {
 	spin_lock(&s->lock);
-	s->run_done += (pos + s->j.size - s->run_at) % s->j.size;
+	s->run_done += pos >= s->run_at ? pos - s->run_at : pos + s->j.size - s->run_at;
 	s->run_at = pos;
 	spin_unlock(&s->lock);
 }
