@@ -30,7 +30,7 @@ help:
 	@echo 'make setup           install what building and testing need (Debian 12, root)'
 	@echo 'make check           all tests: check-static check-unit check-kunit check-fuzz check-sim'
 	@echo '                     check-images check-vm check-bench (the quick benches run);'
-	@echo '                     T=NAME selects, KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N machines at a time'
+	@echo '                     T=NAME selects, KERNEL=6.1|6.12|debug, SEED=N, SLOTS=N CPUs of machines at a time'
 	@echo 'make check-mutants   the product broken on purpose, one thing at a time: is it noticed? (T=NAME)'
 	@echo 'make check-long      all of these with larger numbers'
 	@echo 'make bench           measure, and draw plots: Documentation/performance.md (T=NAME selects, LONG=0: small numbers)'

@@ -10,7 +10,7 @@
 #   # Shows: what it proves, a sentence     # Kernels: 6.1 6.12 debug    those `make check` runs it under
 #   # Not-debug: why it can't run under the debug kernel (which lacks what stock kernels have as modules)
 #   # Machines: 1 or 2                      # Limit: seconds, trebled for the debug kernel; with Icount of CPU time
-#   # Mem: MiB a machine                    # Cpus: a machine, default 2 (1 with two machines)
+#   # Mem: MiB a machine                    # Cpus: a machine, default 1
 #   # Drives: SERIAL:SIZE[:raw|qcow2|plain] ...   # Icount: 1 for repeatable virtual time
 #   # Append: words for the kernel command line
 #   # Expect-log: REGEX   lines of the kernel log that are no defect here (may be given several times)
@@ -45,7 +45,9 @@ MACHINE_ENV=("LONG=${LONG:-0}" "SEED=${SEED:-1}" "DMO_POWERCUT=$top/build/powerc
 	     "DMO_KUNIT=$top/build/kunit/$release/dm-ordered-kunit.ko")
 machines=$(header Machines); machines=${machines:-1}
 limit=$(header Limit); limit=${limit:-120}
-[ -n "$MACHINE_SMP" ] || { [ "$machines" = 2 ] && MACHINE_SMP=1; } || MACHINE_SMP=2
+[ "$MACHINE_SMP" ] || MACHINE_SMP=1
+# The long run gives two to all that are alone.
+[ "${LONG:-0}" != 1 ] || [ "$machines" = 2 ] || MACHINE_SMP=2
 if [ "$kernel" = debug ]; then
 	limit=$((limit * 3))
 	MACHINE_MEM=$((${MACHINE_MEM:-1024} + 1536))

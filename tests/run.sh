@@ -13,14 +13,14 @@
 #   T=GLOB     only unit tests test_GLOB, fuzzers fuzz_GLOB, scenarios GLOB, images of record-GLOB and benches bench-GLOB
 #   KERNEL=K   scenarios under 6.1, 6.12 or debug (default: what their headers say)
 #   LONG=1     larger numbers      SEED=N   for random tests (default: today's own; printed)
-#   SLOTS=N    machines at a time, default 2
+#   SLOTS=N    CPUs of all machines that run at a time, default one more than there are here
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 [ $# -gt 0 ] || { sed -n '4,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 export SEED=${SEED:-$((RANDOM * 32768 + RANDOM))} LONG=${LONG:-0}
-slots=${SLOTS:-2}
+slots=${SLOTS:-$(($(nproc) + 1))}
 logs=build/logs
 mkdir -p "$logs"
 
@@ -90,6 +90,16 @@ part_mutants() { if [ -n "${T:-}" ]; then scripts/mutants.sh "$T"; else scripts/
 
 header() { sed -n '/^[^#]/q; /^$/q; s/^# '"$2"': *//p' "tests/vm/$1.sh"; }
 
+# CPUs that scenario $1 takes, all its machines together; scenario.sh gives as many.
+cpus() {
+	local machines each
+
+	machines=$(header "$1" Machines) each=$(header "$1" Cpus)
+	machines=${machines:-1} each=${each:-1}
+	[ "$LONG" != 1 ] || [ "$machines" = 2 ] || each=2
+	echo $((machines * each))
+}
+
 # Kernels of scenario $1: its header's; with LONG=1 or a KERNEL asked for, both stock ones for what runs under one.
 kernels() {
 	local k; k=$(header "$1" Kernels)
@@ -111,14 +121,14 @@ run_scenario() {
 }
 
 part_vm() {
-	local f name k n need limit slow used=0 pid
-	local -a jobs=()
+	local f name k n limit slow used=0 pid job
+	local -a jobs=() rest
 	local -A wanted=() size=()
 
 	for f in tests/vm/*.sh; do
 		name=$(basename "$f" .sh)
 		selected "$name" || continue
-		n=$(header "$name" Machines); n=${n:-1}
+		n=$(cpus "$name")
 		limit=$(header "$name" Limit); limit=${limit:-120}
 		if [ "${KERNEL:-}" = debug ] && [ -n "$(header "$name" Not-debug)" ]; then
 			echo "SKIPPED $name (debug): $(header "$name" Not-debug)"
@@ -151,18 +161,26 @@ part_vm() {
 			echo "FAILED orderedctl: doesn't build, see $logs/tool-build.log"
 	fi
 
-	# Those that need both places first, then the long ones first.
-	while read -r need _ name k; do
-		[ "$need" -le "$slots" ] || need=$slots
-		while [ $((used + need)) -gt "$slots" ]; do
-			wait -n -p pid || true
-			used=$((used - ${size[$pid]:-0}))
-			unset "size[$pid]"
+	# The largest first; as soon as there is room, the first of them that fits it.
+	mapfile -t jobs < <(printf '%s\n' "${jobs[@]}" | sort -k1,1nr -k2,2nr -k3)
+	while [ ${#jobs[@]} -gt 0 ]; do
+		rest=()
+		for job in "${jobs[@]}"; do
+			read -r n _ name k <<< "$job"
+			if [ $used -gt 0 ] && [ $((used + n)) -gt "$slots" ]; then
+				rest+=("$job")
+				continue
+			fi
+			run_scenario "$name" "$k" &
+			size[$!]=$n
+			used=$((used + n))
 		done
-		run_scenario "$name" "$k" &
-		size[$!]=$need
-		used=$((used + need))
-	done < <(printf '%s\n' "${jobs[@]}" | sort -k1,1nr -k2,2nr -k3)
+		jobs=("${rest[@]}")
+		[ ${#jobs[@]} -gt 0 ] || break
+		wait -n -p pid || true
+		used=$((used - ${size[$pid]:-0}))
+		unset "size[$pid]"
+	done
 	wait
 }
 

@@ -17,7 +17,7 @@
 #define VOLS		2
 #define BLOCKS		(DMO_ZONE_BLOCKS + 21)
 #define SECTORS		((BLOCKS - 1) * DMO_BLOCK_SECTORS + 5)
-#define STEPS		2500
+#define STEPS		600
 #define STORIES		4
 
 /*

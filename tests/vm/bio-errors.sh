@@ -5,6 +5,7 @@
 # error only from its own data device, what fails says so, and when the devices are good again both ends are bit-equal.
 # Kernels: debug
 # Machines: 1
+# Cpus: 2
 # Limit: 300
 # Mem: 768
 

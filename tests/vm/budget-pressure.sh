@@ -5,6 +5,7 @@
 # never more than a hundredth above it, no write waits for it, and when the volumes are gone nothing is in use.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 

@@ -5,6 +5,7 @@
 # held in memory (slots) and with references.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 180
 # Mem: 768
 

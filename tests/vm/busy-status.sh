@@ -5,6 +5,7 @@
 # session's says what it waits for and since when, and another session is promoted meanwhile.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 1024
 

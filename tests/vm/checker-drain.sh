@@ -5,6 +5,7 @@
 # cut that is reported: by the checker on either side; and they are bit-equal.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 

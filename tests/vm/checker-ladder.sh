@@ -5,6 +5,7 @@
 # it: whenever the link is cut, the secondary holds a prefix of that one chain, to the last write at the cut.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 

@@ -6,6 +6,7 @@
 # a checker that knows histories and trace only.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 300
 # Mem: 768
 

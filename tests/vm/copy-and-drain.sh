@@ -5,6 +5,7 @@
 # copy ends the secondary says INCONSISTENT and can't be promoted; it refuses writes and, unless asked, reads.
 # Kernels: 6.1 debug
 # Machines: 1
+# Cpus: 2
 # Limit: 180
 # Mem: 768
 

@@ -6,7 +6,6 @@
 # Kernels: 6.1
 # Not-debug: it has no dm-crypt
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 640
 

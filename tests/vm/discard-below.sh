@@ -5,6 +5,7 @@
 # thin volumes whose chunks are larger than a zone, smaller, and no power of two: both ends are equal, and space is given back.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 # Drives: up-p:48M:raw up-s:48M:raw no-p:48M:plain no-s:48M:plain

@@ -5,7 +5,6 @@
 # unmounted and drained mounts read-only, shows what was written, and refuses to be written.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 512
 

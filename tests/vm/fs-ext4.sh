@@ -5,7 +5,6 @@
 # that order over both, fsck finds nothing, in copies made under suspend as after a lost link and promotion.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 640
 

@@ -5,7 +5,6 @@
 # state that xfs replays, xfs_repair finds nothing, and its files are a prefix of what was fsynced.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 768
 

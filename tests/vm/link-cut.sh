@@ -5,6 +5,7 @@
 # the host's writes neither fail nor wait for the network.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 640
 

@@ -5,7 +5,6 @@
 # at the primary, and at the secondary the restore waits and ends when there is space.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 768
 

@@ -5,7 +5,6 @@
 # promotion the far side activates it, with all that was done to the group before, and the files are a prefix.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 640
 

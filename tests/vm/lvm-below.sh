@@ -5,7 +5,6 @@
 # secondary's data, made while its devices are suspended, hold a state the primary had, and replication goes on.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 150
 # Mem: 768
 

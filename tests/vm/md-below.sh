@@ -6,7 +6,6 @@
 # Kernels: 6.1
 # Not-debug: it has no raid1
 # Machines: 1
-# Cpus: 1
 # Limit: 150
 # Mem: 640
 

@@ -5,7 +5,7 @@
 # references and are copied out, cycles switch, links come and go, and fio looks as well.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
+# Cpus: 2
 # Limit: 120
 # Mem: 640
 

@@ -5,7 +5,6 @@
 # and none on a disk that knows none; there mkfs writes no more than without the volume, and zeroing writes zeroes.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 1024
 

@@ -5,7 +5,6 @@
 # table, both copies of it, and what is in the partitions.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 512
 

@@ -5,6 +5,7 @@
 # boundary that it had acknowledged or a newer one, or says that it is INCONSISTENT, and only then.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 # Append: rcupdate.rcu_expedited=1

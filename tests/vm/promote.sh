@@ -5,6 +5,7 @@
 # later; it takes writes, has a new generation, and stays a primary over table reload and activation.
 # Kernels: 6.12 debug
 # Machines: 1
+# Cpus: 2
 # Limit: 180
 # Mem: 640
 

@@ -5,6 +5,7 @@
 # the secondary is suspended its data devices stand still at a boundary.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 640
 

@@ -5,7 +5,6 @@
 # that has shrunk is refused with both sizes named, and works again, without a copy, when it has its size.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 512
 

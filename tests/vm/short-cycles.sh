@@ -5,6 +5,7 @@
 # that overtakes the word of its commit, or for anything else; both ends are equal at last.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 90
 # Mem: 768
 

@@ -5,7 +5,6 @@
 # sectors, and with 4096-byte blocks: buffers stay as they are, reads bring what was written, the ends are equal.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 768
 

@@ -5,6 +5,7 @@
 # that is being sent copy them out or merge the chunks; the budget is kept, and both ends are bit-equal.
 # Kernels: 6.12 debug
 # Machines: 1
+# Cpus: 2
 # Limit: 180
 # Mem: 768
 

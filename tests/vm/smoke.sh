@@ -4,6 +4,7 @@
 # Shows: the machine boots, has its disks and sites, and the module comes and goes without a trace; orderedctl loads it.
 # Kernels: 6.1 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 90
 # Mem: 768
 # Drives: spare:64M:raw

@@ -5,7 +5,6 @@
 # transactions in turns: after a lost link and promotion both are sound and their last transactions fit.
 # Kernels: 6.1
 # Machines: 1
-# Cpus: 1
 # Limit: 120
 # Mem: 640
 

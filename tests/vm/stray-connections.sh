@@ -5,7 +5,6 @@
 # that a dead host left) does not keep the peer out for longer than a moment: neither before a link nor after one is lost.
 # Kernels: 6.12
 # Machines: 1
-# Cpus: 1
 # Limit: 240
 # Mem: 512
 

@@ -4,6 +4,7 @@
 # Shows: sessions removed at rest and in the midst of load, of a copy and of a restore leave nothing behind, ten times.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 

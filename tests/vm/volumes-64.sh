@@ -4,6 +4,7 @@
 # Shows: 64 volumes of one session stand at one cut, whatever becomes of the link; 256 volumes come, replicate and go.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 1024
 

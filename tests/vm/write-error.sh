@@ -5,6 +5,7 @@
 # event tells, and both ends are bit-equal when the device is good again, also if it lost what was not flushed.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 768
 

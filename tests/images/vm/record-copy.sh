@@ -5,6 +5,7 @@
 # directly, links break in the midst of that and at its end, and the primary restarts. tests/images/ makes crashes of it.
 # Kernels: 6.12
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 1280
 

@@ -5,6 +5,7 @@
 # links that break in the midst of chunks, a restart of the secondary. tests/images/ makes crashes of it.
 # Kernels: 6.1
 # Machines: 1
+# Cpus: 2
 # Limit: 240
 # Mem: 1280
 
