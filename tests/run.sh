@@ -48,33 +48,46 @@ cmocka_lines() {
 	END { say(); if (!seen) print "FAILED " p ": no test was run" }'
 }
 
-part_unit() {
-	local t name rc
+# One program of the unit part, or one script: its lines, at once when it has ended, since others run beside it.
+unit_program() {
+	local t=$1 name rc=0 start=$SECONDS limit=180; name=$(basename "${1%.*}")
 
-	make -s -C tests/unit > "$logs/unit-build.log" 2>&1 || {
+	[ "$LONG" != 1 ] || limit=1800
+	if [[ $t = *.c ]]; then
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout $limit "build/unit/$name" > "$logs/$name.log" 2>&1 || rc=$?
+		cmocka_lines "${name#test_}" < "$logs/$name.log" > "$logs/$name.lines"
+	else
+		timeout 600 "$t" > "$logs/$name.log" 2>&1 || rc=$?
+		grep -aE '^(ok|FAILED|SKIPPED) ' "$logs/$name.log" > "$logs/$name.lines" ||
+			echo "FAILED ${name#test_}: no test was run" > "$logs/$name.lines"
+	fi
+	[ $rc = 0 ] || grep -q '^FAILED' "$logs/$name.lines" ||
+		echo "FAILED ${name#test_}: ended with $rc, log in $logs/$name.log" >> "$logs/$name.lines"
+	echo "-- ${name#test_}: $((SECONDS - start)) s" >> "$logs/$name.lines"
+	cat "$logs/$name.lines"
+}
+
+part_unit() {
+	local t running=0
+
+	# what several of them would make at one moment
+	if ! make -s -j"$(nproc)" -C tests/unit > "$logs/unit-build.log" 2>&1 ||
+	   ! make -s -C tests/vm/lib >> "$logs/unit-build.log" 2>&1; then
 		grep -E 'error|Error' "$logs/unit-build.log" | head -n 3 >&2
 		echo "FAILED unit: doesn't build, see $logs/unit-build.log"
 		return
-	}
-	for t in tests/unit/test_*.c; do
-		name=$(basename "$t" .c)
-		if [ ! -e "$t" ] || ! selected "${name#test_}"; then continue; fi
-		rc=0
-		CMOCKA_MESSAGE_OUTPUT=TAP timeout "$([ "$LONG" = 1 ] && echo 1800 || echo 180)" \
-			"build/unit/$name" > "$logs/$name.log" 2>&1 || rc=$?
-		cmocka_lines "${name#test_}" < "$logs/$name.log" > "$logs/$name.lines"
-		cat "$logs/$name.lines"
-		[ $rc = 0 ] || grep -q '^FAILED' "$logs/$name.lines" ||
-			echo "FAILED ${name#test_}: ended with $rc, log in $logs/$name.log"
+	fi
+	# the scripts first: some boot machines
+	for t in tests/unit/test_*.sh tests/unit/test_*.c; do
+		selected "$(basename "${t%.*}" | sed 's/^test_//')" || continue
+		if [ $running -ge "$(nproc)" ]; then
+			wait -n || true
+			running=$((running - 1))
+		fi
+		unit_program "$t" &
+		running=$((running + 1))
 	done
-	for t in tests/unit/test_*.sh; do
-		name=$(basename "$t" .sh)
-		if [ ! -e "$t" ] || ! selected "${name#test_}"; then continue; fi
-		rc=0
-		timeout 300 "$t" > "$logs/$name.log" 2>&1 || rc=$?
-		grep -aE '^(ok|FAILED|SKIPPED) ' "$logs/$name.log" || echo "FAILED ${name#test_}: no test was run"
-		[ $rc = 0 ] || echo "FAILED ${name#test_}: ended with $rc, log in $logs/$name.log"
-	done
+	wait
 }
 
 # ---------------------------------------------------------------- kunit, static
