@@ -82,7 +82,8 @@ install-tool: tool
 
 # The sources where `dkms add dm-ordered/$(VERSION)` looks for them.
 install-dkms:
-	cd dm-ordered && find . -type f \( -name '*.[ch]' -o -name Kbuild \) \
+	install -D -m 644 Kbuild $(dkmsdir)/Kbuild
+	cd dm-ordered && find . -type f \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild \) \
 		-exec install -D -m 644 {} $(abspath $(dkmsdir))/dm-ordered/{} \;
 	install -D -m 644 dkms.conf $(dkmsdir)/dkms.conf
 

@@ -34,7 +34,7 @@ mkdir -p "$out"
 exec 9> "$out/.lock"; flock 9
 find "$out" -xtype l -delete
 link_tree() {
-	(cd "$1" && find . -type f \( -name '*.[ch]' -o -name Kbuild \) -print) | while read -r f; do
+	(cd "$1" && find . -type f \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild \) -print) | while read -r f; do
 		[ "$(readlink "$2/$f" 2>/dev/null)" = "$1/$f" ] && continue
 		mkdir -p "$(dirname "$2/$f")"
 		ln -sfn "$1/$f" "$2/$f"

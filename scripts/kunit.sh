@@ -22,10 +22,10 @@ sync_dir() {
 	local from=$1 to=$2 f
 
 	mkdir -p "$to"
-	(cd "$from" && find . -type f -name '*.[ch]') | while read -r f; do
+	(cd "$from" && find . -type f -name '*.[ch]' ! -name '*.mod.c') | while read -r f; do
 		cmp -s "$from/$f" "$to/$f" || { mkdir -p "$to/$(dirname "$f")"; cp "$from/$f" "$to/$f"; }
 	done
-	(cd "$to" && find . -type f -name '*.[ch]') | while read -r f; do
+	(cd "$to" && find . -type f -name '*.[ch]' ! -name '*.mod.c') | while read -r f; do
 		[ -e "$from/$f" ] || rm -f "$to/$f"
 	done
 }
