@@ -488,6 +488,16 @@ void dmo_secondary_link_down(struct dmo_secondary *s)
 	spin_unlock(&s->lock);
 }
 
+bool dmo_secondary_is_direct(struct dmo_secondary *s)
+{
+	bool needs_copy = dmo_sec_needs_copy(s), direct;
+
+	spin_lock(&s->lock);
+	direct = s->direct_ready && needs_copy;
+	spin_unlock(&s->lock);
+	return direct;
+}
+
 /* -- commit and restore all, promotion ------------------------------------ */
 
 /* Why the ring will not get empty, if it won't. @attempts: failures so far */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tables come to life and are suspended: preresume, resume, presuspend, postsuspend. */
-#include <linux/slab.h>
 #include "session/session_priv.h"
 
 #define DM_MSG_PREFIX "ordered"
@@ -9,18 +8,24 @@ static int make_engine(struct dmo_session *s, char *why)
 {
 	u64 budget = (u64)s->meta->sb.budget_mib << 20;
 
-	if (s->role == DMO_ROLE_PRIMARY && !s->pri) {
+	if (s->engine)
+		return 0;
+	if (s->role == DMO_ROLE_PRIMARY) {
 		struct dmo_primary *p = dmo_primary_create(s->meta, &dmo_session_pri_ops, s, s->name, why);
 
 		if (IS_ERR(p))
 			return PTR_ERR(p);
+		s->role_ops = &dmo_primary_role;
+		s->engine = p;
 		s->pri = p;
-	} else if (s->role == DMO_ROLE_SECONDARY && !s->sec) {
+	} else {
 		struct dmo_secondary *sec;
 
 		sec = dmo_secondary_create(s->meta, &dmo_session_sec_ops, s, budget, why);
 		if (IS_ERR(sec))
 			return PTR_ERR(sec);
+		s->role_ops = &dmo_secondary_role;
+		s->engine = sec;
 		smp_store_release(&s->sec, sec);	/* of who looks without the lock */
 	}
 	return 0;
@@ -38,10 +43,8 @@ static int know_device(struct dmo_session *s, u32 index, bool other, char *why)
 	lockdep_assert_held(&s->lock);
 	if (v->known)
 		return 0;
-	if (other && s->pri)
-		dmo_primary_copy_all(s->pri);
-	if (other && s->sec)
-		r = dmo_secondary_copy_all(s->sec, why);
+	if (other)
+		r = s->role_ops->copy_all(s->engine, why);
 	if (!r)
 		r = dmo_witness_adopt(s->meta, index, v->ident, other, s->pri);
 	if (r && dmo_meta_failed(s->meta))
@@ -92,8 +95,7 @@ int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *wh
 		WRITE_ONCE(v->active, true);
 		s->nr_active++;
 	}
-	if (s->pri)
-		dmo_primary_set_bdev(s->pri, index, v->data);
+	s->role_ops->set_bdev(s->engine, index, v->data);
 	r = s->role;
 out:
 	dmo_session_leave(s);
@@ -103,19 +105,13 @@ out:
 void dmo_session_resume(struct dmo_session *s, u32 index)
 {
 	struct dmo_svol *v = &s->vols[index];
-	bool all;
 
 	dmo_session_enter(s, "resuming a volume");
-	all = s->nr_active == s->meta->sb.nr_volumes;
-	if (s->pri && all)
-		dmo_primary_set_active(s->pri, true);
-	if (s->sec) {
-		if (v->gated)
-			dmo_secondary_gate(s->sec, false);
-		if (all)
-			dmo_secondary_start(s->sec);
-	}
+	if (v->gated && s->sec)
+		dmo_secondary_gate(s->sec, false);
 	v->gated = false;
+	if (s->engine && s->nr_active == s->meta->sb.nr_volumes)
+		s->role_ops->activated(s->engine);
 	dmo_session_leave(s);
 }
 
@@ -147,23 +143,16 @@ void dmo_session_presuspend(struct dmo_session *s, u32 index)
 void dmo_session_deactivate(struct dmo_session *s, u32 index)
 {
 	struct dmo_svol *v = &s->vols[index];
-	struct dmo_sec_status *st;
+	const char *why;
 
-	st = kmalloc(sizeof(*st), GFP_NOIO);
 	dmo_session_enter(s, "suspending a volume");
 	if (v->active) {
 		WRITE_ONCE(v->active, false);
 		if (s->nr_active-- == s->meta->sb.nr_volumes)
 			s->inactive_since = jiffies;
 	}
-	if (s->pri)
-		dmo_primary_set_active(s->pri, false);
-	if (s->sec) {
-		if (st)
-			dmo_secondary_status(s->sec, st);
-		if (!st || st->direct)
-			dmo_session_end_link(s, "a volume was suspended during a direct copy");
-	}
+	why = s->engine ? s->role_ops->suspended(s->engine) : NULL;
+	if (why)
+		dmo_session_end_link(s, why);
 	dmo_session_leave(s);
-	kfree(st);
 }

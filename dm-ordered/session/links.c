@@ -12,9 +12,10 @@ static void session_post(void *owner, u16 type, struct dmo_cut tag, u64 arg)
 	down_read(&s->link_sem);
 	/*
 	 * The link changes only under link_sem held for writing, and before another one
-	 * comes the primary is told; so what it says goes over the link it speaks of.
+	 * comes the primary is told; so what it says goes over the link it speaks of. With a link
+	 * there is an engine.
 	 */
-	if (s->link && dmo_link_is_up(s->link) && (!s->pri || dmo_primary_is_up(s->pri)))
+	if (s->link && dmo_link_is_up(s->link) && s->role_ops->is_up(s->engine))
 		dmo_link_post(s->link, type, tag, arg, NULL, 0);
 	up_read(&s->link_sem);
 }
@@ -87,9 +88,7 @@ static void link_up(void *owner, struct dmo_link *l)
 	char why[DMO_REASON_LEN] = "";
 
 	s->link_since = jiffies;
-	if (s->pri) {
-		dmo_primary_link_up(s->pri, peer, s->rel);
-	} else if (dmo_secondary_link_up(s->sec, peer, why)) {
+	if (s->role_ops->link_up(s->engine, peer, s->rel, why)) {
 		dmo_link_abort(l, why);
 		return;
 	}
@@ -105,16 +104,14 @@ static int link_frame(void *owner, struct dmo_link *l, const struct dmo_frame_hd
 {
 	struct dmo_session *s = owner;
 
-	if (s->pri)
-		return dmo_primary_frame(s->pri, h, why);
-	return dmo_secondary_frame(s->sec, l, h, payload, why);
+	return s->role_ops->frame(s->engine, l, h, payload, why);
 }
 
 static int link_produce(void *owner, struct dmo_link *l, char *why)
 {
 	struct dmo_session *s = owner;
 
-	return s->pri ? dmo_primary_produce(s->pri, l, why) : 0;
+	return s->role_ops->produce(s->engine, l, why);
 }
 
 static void link_down(void *owner, struct dmo_link *l, const char *why)
@@ -153,10 +150,7 @@ void dmo_session_end_link(struct dmo_session *s, const char *reason)
 		return;
 	dmo_link_stop(l);
 	s->link_since = jiffies;
-	if (s->pri)
-		dmo_primary_link_down(s->pri);
-	if (s->sec)
-		dmo_secondary_link_down(s->sec);
+	s->role_ops->link_down(s->engine);
 	/* not before its threads are gone: link_up() forgets why there was none */
 	spin_lock(&s->why_lock);
 	if (reason)
@@ -196,10 +190,7 @@ static void fill_hello(struct dmo_session *s, struct dmo_hello *h)
 	h->nr_volumes = sb->nr_volumes;
 	for (i = 0; i < sb->nr_volumes; i++)
 		h->volumes[i] = sb->volumes[i];
-	if (s->pri)
-		dmo_primary_hello(s->pri, h);
-	else
-		dmo_secondary_hello(s->sec, h);
+	s->role_ops->hello(s->engine, h);
 }
 
 int dmo_session_check_ready(struct dmo_session *s, char *why)

@@ -122,6 +122,8 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	sec = s->sec;
 	down_write(&s->link_sem);	/* of who looks how far it has come */
 	s->sec = NULL;
+	s->engine = NULL;
+	s->role_ops = NULL;
 	up_write(&s->link_sem);
 	dmo_secondary_free(sec);
 	WRITE_ONCE(s->role, DMO_ROLE_PRIMARY);

@@ -199,13 +199,9 @@ void dmo_session_put(struct dmo_session *s)
 	dmo_session_leave(s);
 	cancel_work_sync(&s->link_work);
 	/* before the mark of a clean stop, which says that it holds */
-	if (s->pri || s->sec)
+	if (s->engine) {
 		dmo_witness_store(s->meta);
-	if (s->pri)
-		dmo_primary_free(s->pri);
-	if (s->sec) {
-		dmo_secondary_stop(s->sec);
-		dmo_secondary_free(s->sec);
+		s->role_ops->free(s->engine);
 	}
 	mutex_lock(&dmo_sessions_lock);
 	list_del(&s->node);
@@ -340,8 +336,8 @@ void dmo_session_detach_volume(struct dmo_session *s, u32 index)
 		dmo_session_enter(s, "removing a volume");
 		snprintf(why, sizeof(why), "volume %u was removed", v->id);
 		dmo_session_end_link(s, why);
-		if (s->sec)
-			dmo_secondary_stop(s->sec);
+		if (s->engine)
+			s->role_ops->stop(s->engine);
 		dmo_session_leave(s);
 	}
 	/* not before: a copy that begins now would withdraw it. Without the lock: it waits for the disk */
@@ -395,10 +391,10 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 		strscpy(why, m->why, DMO_REASON_LEN);
 	}
 	mutex_unlock(&m->lock);
-	if (r && s->pri)
-		dmo_primary_meta_error(s->pri);
-	else if (s->pri)
-		dmo_primary_set(s->pri, sb->cycle_ms, (u64)sb->budget_mib << 20);
+	if (r && s->engine)
+		s->role_ops->meta_error(s->engine);
+	else if (s->engine)
+		s->role_ops->set(s->engine, sb->cycle_ms, (u64)sb->budget_mib << 20);
 	dmo_session_leave(s);
 	return r;
 }

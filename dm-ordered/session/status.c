@@ -2,35 +2,25 @@
 /* What a session does now, for whoever looks. */
 #include "session/session_priv.h"
 
-static void primary_status(struct dmo_session *s, struct dmo_session_status *st)
+/* What the engine says. Holds: session->lock, and link_sem for reading. */
+static void engine_status(struct dmo_session *s, struct dmo_session_status *st)
 {
-	dmo_primary_status(s->pri, st->link.sending, &st->pri);
-	if (st->pri.copy_pending)
-		st->flags |= DMO_F_COPY_PENDING;
-	if (st->pri.peer_inconsistent)
-		st->flags |= DMO_F_PEER_INCONSISTENT;
-	if (st->pri.no_copy)
-		st->flags |= DMO_F_NO_COPY;
-	if (st->link.state == DMO_LINK_UP)
-		st->state = st->pri.copying ? DMO_STATE_COPYING : DMO_STATE_REPLICATING;
-	st->block = st->pri.block;
-	st->block_ms = jiffies_to_msecs(jiffies - st->pri.block_since);
-}
+	struct dmo_role_status rs = {
+		.up = st->link.state == DMO_LINK_UP,
+		.sending = st->link.sending,
+		.own = s->own,
+		.pri = &st->pri,
+		.sec = &st->sec,
+	};
 
-static void secondary_status(struct dmo_session *s, struct dmo_session_status *st)
-{
-	dmo_secondary_status(s->sec, &st->sec);
-	if (st->link.state == DMO_LINK_UP) {
-		const struct dmo_hello *peer = dmo_link_peer(s->link);
-
-		st->state = st->sec.direct ? DMO_STATE_COPYING : DMO_STATE_REPLICATING;
-		if ((peer->flags & DMO_HELLOF_FULL_COPY) && !st->sec.direct &&
-		    !st->sec.inconsistent &&
-		    !dmo_cut_cmp(st->sec.complete, s->own->complete))
-			st->flags |= DMO_F_COPY_PENDING;
-	}
-	st->block = st->sec.block;
-	st->block_ms = jiffies_to_msecs(jiffies - st->sec.block_since);
+	if (rs.up)
+		rs.peer = dmo_link_peer(s->link);
+	s->role_ops->status(s->engine, &rs);
+	if (rs.up)
+		st->state = rs.copying ? DMO_STATE_COPYING : DMO_STATE_REPLICATING;
+	st->flags |= rs.flags;
+	st->block = rs.block;
+	st->block_ms = jiffies_to_msecs(jiffies - rs.block_since);
 }
 
 /* Not all are active: is every one that isn't just suspended? */
@@ -98,10 +88,8 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 		st->flags |= DMO_F_NO_LINK;
 	if (st->link.state == DMO_LINK_NONE)
 		st->flags |= READ_ONCE(s->refused);
-	if (s->pri)
-		primary_status(s, st);
-	else if (s->sec)
-		secondary_status(s, st);
+	if (s->engine)
+		engine_status(s, st);
 	up_read(&s->link_sem);
 	if (dmo_meta_failed(s->meta)) {
 		st->state = DMO_STATE_FAILED;
