@@ -34,7 +34,7 @@ struct dmo_svol {
 	int tables;			/* dmo_sessions_lock */
 	struct mapped_device *md;	/* set under dmo_sessions_lock, cleared under both; */
 	struct block_device *data;	/* either is enough to use them */
-	bool active;			/* session->lock */
+	bool active;			/* session->lock; read without it by who only looks */
 	bool gated;			/* session->lock */
 	bool known;			/* @data was looked at; by its table's preresume, cleared in detach */
 	char ident[DMO_IDENT_LEN];	/* of @data, as @data */
