@@ -176,6 +176,9 @@ static int put_vol_stats(struct sk_buff *skb, struct dmo_vol *v)
 	return 0;
 }
 
+/* Longer names of dm devices are not told: a session with 256 volumes must fit into one message. */
+#define DM_NAME_TOLD	64
+
 static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 {
 	struct dmo_volume_info *info = &s->meta->sb.volumes[index];
@@ -189,7 +192,7 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 	    nla_put_u32(skb, DMO_VA_ID, info->id) ||
 	    nla_put_u64_64bit(skb, DMO_VA_SECTORS, info->sectors, DMO_VA_PAD) ||
 	    nla_put_u32(skb, DMO_VA_LBS, info->lbs) ||
-	    nla_put_u32(skb, DMO_VA_ACTIVE, v->active))
+	    nla_put_u32(skb, DMO_VA_ACTIVE, READ_ONCE(v->active)))
 		return -EMSGSIZE;
 	/* not session->lock, whose holder may wait; @pri stays once it is there, as a command holds the session */
 	mutex_lock(&dmo_sessions_lock);
@@ -198,8 +201,7 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 		dev_t dev = disk_devt(dm_disk(md));
 		char name[DM_NAME_LEN];
 
-		/* a session with 256 volumes must fit into one message */
-		if (dm_copy_name_and_uuid(md, name, NULL) || strlen(name) > 64)
+		if (dm_copy_name_and_uuid(md, name, NULL) || strlen(name) > DM_NAME_TOLD)
 			strscpy(name, dm_device_name(md), sizeof(name));
 		if (nla_put_u32(skb, DMO_VA_DM_MAJOR, MAJOR(dev)) ||
 		    nla_put_u32(skb, DMO_VA_DM_MINOR, MINOR(dev)) ||

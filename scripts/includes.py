@@ -19,11 +19,12 @@ MAY = {
     "meta": "uapi base format",
     "store": "uapi base format",
     "link": "uapi base format",
+    "engine": "uapi base format",
     "journal": "uapi base format meta",
-    "primary": "uapi base format meta store link",
-    "secondary": "uapi base format meta store link journal",
-    "session": "uapi base format meta link primary secondary",
-    "top": "uapi base format meta store link primary secondary session",
+    "primary": "uapi base format meta store link engine",
+    "secondary": "uapi base format meta store link engine journal",
+    "session": "uapi base format meta link engine primary secondary",
+    "top": "uapi base format meta store link engine primary secondary session",
     "userspace": "uapi base format",
 }
 BASE = ["compat.h", "trace.h"]

@@ -8,6 +8,7 @@
 #define DMO_PRIMARY_H
 
 #include <linux/workqueue.h>
+#include "engine/engine.h"
 #include "format/cstate.h"
 #include "link/link.h"
 #include "meta/meta.h"
@@ -28,6 +29,9 @@ struct dmo_pri_ops {
 	void (*abort)(void *owner, const char *why);
 	void (*event)(void *owner, u32 event, struct dmo_cut cut, int volume, const char *why);
 };
+
+/* what both roles can, for the session */
+extern const struct dmo_role_ops dmo_primary_role;
 
 enum dmo_io_kind { DMO_IO_OTHER, DMO_IO_FLUSH, DMO_IO_WRITE };
 

@@ -23,7 +23,8 @@
 static void set_full(struct dmo_secondary *s, bool full)
 {
 	spin_lock(&s->lock);
-	if (full && !s->failing && !s->damaged)
+	if (full && !dmo_restore_failing(s->restore_state) &&
+	    !dmo_restore_damaged(s->restore_state))
 		s->block_since = jiffies;
 	s->full = full;
 	spin_unlock(&s->lock);
@@ -34,7 +35,7 @@ static bool is_damaged(struct dmo_secondary *s, char *why)
 	bool damaged;
 
 	spin_lock(&s->lock);
-	damaged = s->damaged;
+	damaged = dmo_restore_damaged(s->restore_state);
 	if (damaged)
 		strscpy(why, s->why, DMO_REASON_LEN);
 	spin_unlock(&s->lock);
@@ -221,7 +222,8 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 		      const struct dmo_last *l, char *why)
 {
 	struct dmo_journal *j = &s->j;
-	bool end = l->flags & DMO_LASTF_END_OF_COPY, needs_copy = dmo_sec_needs_copy(s);
+	enum dmo_copy_state copy = dmo_sec_copy_state(s);
+	bool end = l->flags & DMO_LASTF_END_OF_COPY;
 
 	if (dmo_cut_cmp(h->tag, j->complete) <= 0)
 		return dmo_refuse(why, -EPROTO,
@@ -233,13 +235,13 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 				  "LAST: totals are %llu frames, %llu descriptors, checksum 0x%08x, received were %llu, %llu, 0x%08x",
 				  l->total_records, l->total_desc, l->total_csum,
 				  j->open_records, j->open_desc, j->open_csum);
-	if (needs_copy && !end)
+	if (dmo_copy_needed(copy) && !end)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: the data here is INCONSISTENT, which only the end of a full copy ends");
-	if (needs_copy && !s->direct_ready)
+	if (copy == DMO_COPY_NEEDED)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: end of a copy that was not begun on this link");
-	if (end && s->unsynced)
+	if (copy == DMO_COPY_WRITTEN)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: end of copy, but what was written directly was not synced");
 	return 0;
@@ -251,7 +253,7 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
  */
 static int end_of_copy(struct dmo_secondary *s, struct dmo_cut tag)
 {
-	if (!s->inconsistent)
+	if (!dmo_copy_inconsistent(READ_ONCE(s->copy_state)))
 		return dmo_sec_set_inconsistent(s, false, 0, true);
 	/* the generation came with DIRECT_BEGIN */
 	if (dmo_sec_needs_copy(s))
@@ -345,7 +347,7 @@ static int empty_ring(struct dmo_secondary *s, char *why)
 	if (rc)
 		return rc;
 	spin_lock(&s->lock);
-	WRITE_ONCE(s->damaged, false);
+	dmo_sec_restore_step(s, DMO_RESTORE_EV_GIVEN_UP);
 	spin_unlock(&s->lock);
 	return 0;
 }
@@ -383,17 +385,17 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 		s->ops->event(s->owner, DMO_EVENT_INCONSISTENT, s->j.complete, -1, text);
 	}
 	spin_lock(&s->lock);
-	s->direct_ready = true;
-	s->copy_since = jiffies;
-	s->copy_left = 0;
-	s->copy_total = 0;
+	dmo_sec_copy_step(s, DMO_COPY_EV_READY);
+	s->copy.since = jiffies;
+	s->copy.left = 0;
+	s->copy.total = 0;
 	spin_unlock(&s->lock);
 	return dmo_link_post(s->link, DMO_FRAME_DIRECT_READY, (struct dmo_cut) { }, h->arg, NULL, 0);
 }
 
 static int check_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
 {
-	if (!s->direct_ready || !dmo_sec_needs_copy(s))
+	if (!dmo_secondary_is_direct(s))
 		return dmo_refuse(why, -EPROTO, "%s outside of direct mode",
 				  dmo_frame_name(h->type));
 	if (h->type == DMO_FRAME_DIRECT && s->j.open_records)
@@ -416,10 +418,10 @@ static int on_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	r = receive_record(s, h, d, false, why);
 	if (IS_ERR(r))
 		return PTR_ERR(r);
-	s->unsynced = true;
 	spin_lock(&s->lock);
-	s->copy_left = h->arg;
-	s->copy_total = max(s->copy_total, h->arg);
+	dmo_sec_copy_step(s, DMO_COPY_EV_WRITE);
+	s->copy.left = h->arg;
+	s->copy.total = max(s->copy.total, h->arg);
 	spin_unlock(&s->lock);
 	dmo_witness_note(s->m, le32_to_cpu(d->volume), le64_to_cpu(d->block));
 	rc = dmo_writer_write(&s->direct, r);
@@ -447,7 +449,9 @@ static int on_sync(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char 
 	mutex_unlock(&s->m->lock);
 	if (rc)
 		return rc;
-	s->unsynced = false;
+	spin_lock(&s->lock);
+	dmo_sec_copy_step(s, DMO_COPY_EV_SYNCED);
+	spin_unlock(&s->lock);
 	return dmo_link_post(s->link, DMO_FRAME_SYNCED, (struct dmo_cut) { }, h->arg, NULL, 0);
 }
 

@@ -277,13 +277,13 @@ static int agree(struct scan *sc, struct dmo_cut committed, char *why)
 	int rc = 0;
 
 	if (dmo_cut_cmp(committed, complete) > 0) {
-		if (s->inconsistent)
+		if (dmo_copy_inconsistent(s->copy_state))
 			return 0;
 		DMERR("%pg: chunk %llu.%llu was committed, but the journal ends at %llu.%llu (%s): the data is INCONSISTENT, a full copy is needed",
 		      s->m->bdev, committed.epoch, committed.n, complete.epoch, complete.n,
 		      sc->js.why);
 		rc = dmo_sec_set_inconsistent(s, true, 0, false);
-	} else if (s->inconsistent && s->m->sb.copy_id && !dmo_cut_is_zero(sc->copy_end)) {
+	} else if (dmo_copy_inconsistent(s->copy_state) && s->m->sb.copy_id && !dmo_cut_is_zero(sc->copy_end)) {
 		DMINFO("%pg: the direct copy had come to its end", s->m->bdev);
 		dmo_sec_copy_ended(s, sc->copy_end);
 	}

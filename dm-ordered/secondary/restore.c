@@ -17,7 +17,7 @@
  * flush and one state write; a gate or a stop ends it at the next chunk.
  * dmo_secondary_stop() ends it at the next record.
  *
- * There is one worker, never run twice at a time; @restoring tells the others.
+ * There is one worker, never run twice at a time; its state (format/sstate.c) tells the others.
  */
 #include <linux/jiffies.h>
 #include "journal/jwalk.h"
@@ -31,7 +31,8 @@
 static bool may_restore(struct dmo_secondary *s)
 {
 	lockdep_assert_held(&s->lock);
-	return s->started && !s->gates && !s->damaged && !dmo_meta_failed(s->m);
+	return s->started && !s->gates && !dmo_restore_damaged(s->restore_state) &&
+	       !dmo_meta_failed(s->m);
 }
 
 /* At a chunk's end: go on with the next one? */
@@ -64,8 +65,8 @@ static int withdraw(struct dmo_secondary *s, const struct dmo_record *r)
 static void come_to(struct dmo_secondary *s, u64 pos)
 {
 	spin_lock(&s->lock);
-	s->run_done += pos >= s->run_at ? pos - s->run_at : pos + s->j.size - s->run_at;
-	s->run_at = pos;
+	s->run.done += pos >= s->run.at ? pos - s->run.at : pos + s->j.size - s->run.at;
+	s->run.at = pos;
 	spin_unlock(&s->lock);
 }
 
@@ -98,7 +99,7 @@ static int add_witnesses(struct dmo_secondary *s)
 	struct block_device *bdev;
 	u32 i;
 
-	if (READ_ONCE(s->inconsistent))
+	if (dmo_copy_inconsistent(READ_ONCE(s->copy_state)))
 		return 0;
 	for (i = 0; i < sb->nr_volumes; i++) {
 		bdev = s->restore.bdev(s->restore.owner, sb->volumes[i].id);
@@ -177,10 +178,10 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 			 "restore: data device of volume %d: write failed: error %d", volume, rc);
 	}
 	spin_lock(&s->lock);
-	first = !s->failing;
+	first = !dmo_restore_failing(s->restore_state);
 	if (first)
 		s->block_since = jiffies;
-	s->failing = true;
+	dmo_sec_restore_step(s, DMO_RESTORE_EV_FAILED);
 	strscpy(s->why, why, sizeof(s->why));
 	spin_unlock(&s->lock);
 	if (first) {
@@ -195,9 +196,10 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 static void begin_run(struct dmo_secondary *s)
 {
 	lockdep_assert_held(&s->lock);
-	s->run_since = jiffies;
-	s->run_at = READ_ONCE(s->j.tail.pos);	/* nobody else moves it before this run's end */
-	s->run_done = 0;
+	dmo_sec_restore_step(s, DMO_RESTORE_EV_BEGIN);
+	s->run.since = jiffies;
+	s->run.at = READ_ONCE(s->j.tail.pos);	/* nobody else moves it before this run's end */
+	s->run.done = 0;
 }
 
 void dmo_restore_work(struct work_struct *work)
@@ -205,18 +207,20 @@ void dmo_restore_work(struct work_struct *work)
 	struct dmo_secondary *s = container_of(to_delayed_work(work), struct dmo_secondary,
 					       restore_work);
 	char why[DMO_REASON_LEN];
-	bool again = false, healed, restoring;
+	bool again = false, healed, restoring, in_hand;
 	int rc = 0;
 
 	for (;;) {
 		spin_lock(&s->lock);
 		restoring = !rc && may_restore(s) && dmo_journal_frees(&s->j);
-		if (restoring && !s->restoring)
+		in_hand = dmo_restore_in_hand(s->restore_state);
+		if (restoring && !in_hand)
 			begin_run(s);
-		s->restoring = restoring;
+		else if (!restoring && in_hand)
+			dmo_sec_restore_step(s, DMO_RESTORE_EV_END);
 		if (rc && rc != -ECANCELED)
 			s->attempts++;
-		if (!s->restoring) {
+		if (!restoring) {
 			wake_up_all(&s->wait);
 			spin_unlock(&s->lock);
 			break;
@@ -229,8 +233,8 @@ void dmo_restore_work(struct work_struct *work)
 			again = note_failure(s, rc, why);
 		} else {
 			spin_lock(&s->lock);
-			healed = s->failing;
-			s->failing = false;
+			healed = dmo_restore_failing(s->restore_state);
+			dmo_sec_restore_step(s, DMO_RESTORE_EV_DONE);
 			spin_unlock(&s->lock);
 			if (healed)
 				dmo_sec_tell(s, false);
@@ -250,5 +254,5 @@ void dmo_restore_kick(struct dmo_secondary *s, bool now)
 
 void dmo_restore_wait_idle(struct dmo_secondary *s)
 {
-	wait_event_idle(s->wait, !READ_ONCE(s->restoring));
+	wait_event_idle(s->wait, !dmo_restore_in_hand(READ_ONCE(s->restore_state)));
 }

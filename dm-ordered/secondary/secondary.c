@@ -12,6 +12,36 @@
 
 #define POLL	(HZ / 4)
 
+/* -- states --------------------------------------------------------------- */
+
+void dmo_sec_restore_step(struct dmo_secondary *s, enum dmo_restore_event ev)
+{
+	enum dmo_restore_state st = s->restore_state;
+
+	lockdep_assert_held(&s->lock);
+	WARN_ON_ONCE(dmo_restore_next(&st, ev));
+	WRITE_ONCE(s->restore_state, st);
+}
+
+void dmo_sec_copy_step(struct dmo_secondary *s, enum dmo_copy_event ev)
+{
+	enum dmo_copy_state st = s->copy_state;
+
+	lockdep_assert_held(&s->lock);
+	WARN_ON_ONCE(dmo_copy_next(&st, ev));
+	WRITE_ONCE(s->copy_state, st);
+}
+
+enum dmo_copy_state dmo_sec_copy_state(struct dmo_secondary *s)
+{
+	enum dmo_copy_state st;
+
+	spin_lock(&s->lock);
+	st = s->copy_state;
+	spin_unlock(&s->lock);
+	return st;
+}
+
 /* What this side suffers from most, and since when. Under s->lock. */
 static u32 condition(struct dmo_secondary *s, unsigned long *since)
 {
@@ -21,9 +51,9 @@ static u32 condition(struct dmo_secondary *s, unsigned long *since)
 		*since = s->m->failed_since;
 		return DMO_COND_META_ERROR;
 	}
-	if (s->damaged)
+	if (dmo_restore_damaged(s->restore_state))
 		return DMO_COND_DAMAGED;
-	if (s->failing)
+	if (dmo_restore_failing(s->restore_state))
 		return DMO_COND_RESTORE_ERROR;
 	if (s->gates) {
 		*since = s->gate_since;
@@ -59,7 +89,8 @@ void dmo_sec_tell(struct dmo_secondary *s, bool anew)
 void dmo_sec_journal_moved(struct dmo_secondary *s)
 {
 	u64 used = dmo_journal_used(&s->j);
-	bool near = used > (READ_ONCE(s->near_full) ? s->j.size / 2 : s->j.size / 8 * 7);
+	bool near = used > (READ_ONCE(s->near_full) ? DMO_RING_CLEAR(s->j.size) :
+						     DMO_RING_NEAR(s->j.size));
 
 	if (near == READ_ONCE(s->near_full))
 		return;
@@ -90,7 +121,7 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 
 	mutex_lock(&s->m->lock);
 	/* damage came first: it stays */
-	on = on || READ_ONCE(s->damaged);
+	on = on || dmo_restore_damaged(READ_ONCE(s->restore_state));
 	if (gen && s->peer_gen) {
 		sb->gen_current = s->peer_gen;
 		memcpy(sb->gen_history, s->peer_history, sizeof(sb->gen_history));
@@ -110,7 +141,7 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 		rc = dmo_meta_write_super(s->m);
 	if (!rc) {
 		spin_lock(&s->lock);
-		s->inconsistent = on;
+		dmo_sec_copy_step(s, on ? DMO_COPY_EV_LOST : DMO_COPY_EV_CONSISTENT);
 		s->copy_end = (struct dmo_cut) { };
 		spin_unlock(&s->lock);
 	}
@@ -121,18 +152,14 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 void dmo_sec_copy_ended(struct dmo_secondary *s, struct dmo_cut tag)
 {
 	spin_lock(&s->lock);
+	dmo_sec_copy_step(s, DMO_COPY_EV_END);
 	s->copy_end = tag;
 	spin_unlock(&s->lock);
 }
 
 bool dmo_sec_needs_copy(struct dmo_secondary *s)
 {
-	bool needs;
-
-	spin_lock(&s->lock);
-	needs = s->inconsistent && dmo_cut_is_zero(s->copy_end);
-	spin_unlock(&s->lock);
-	return needs;
+	return dmo_copy_needed(dmo_sec_copy_state(s));
 }
 
 int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto)
@@ -141,7 +168,7 @@ int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto)
 	int rc;
 
 	spin_lock(&s->lock);
-	restored = !dmo_cut_is_zero(s->copy_end) && dmo_cut_cmp(s->copy_end, upto) <= 0;
+	restored = dmo_copy_over(s->copy_state) && dmo_cut_cmp(s->copy_end, upto) <= 0;
 	spin_unlock(&s->lock);
 	if (!restored)
 		return 0;
@@ -167,18 +194,12 @@ int dmo_secondary_copy_all(struct dmo_secondary *s, char *why)
 void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 {
 	struct dmo_cut restored;
-	bool first;
 
 	spin_lock(&s->lock);
-	first = !s->damaged;
-	if (first)
-		s->block_since = jiffies;
-	WRITE_ONCE(s->damaged, true);
-	s->failing = false;
+	dmo_sec_restore_step(s, DMO_RESTORE_EV_DAMAGE);
+	s->block_since = jiffies;
 	strscpy(s->why, why, sizeof(s->why));
 	spin_unlock(&s->lock);
-	if (!first)
-		return;
 	/* the text itself is logged with the event */
 	DMERR("%pg: the data is INCONSISTENT, a full copy is needed", s->m->bdev);
 	/* part of a chunk may be on the devices, and its rest can't be had */
@@ -312,7 +333,7 @@ struct dmo_secondary *dmo_secondary_create(struct dmo_meta *m, const struct dmo_
 	mutex_init(&s->tell);
 	init_waitqueue_head(&s->wait);
 	INIT_DELAYED_WORK(&s->restore_work, dmo_restore_work);
-	s->inconsistent = m->sb.flags & DMO_SBF_INCONSISTENT;
+	s->copy_state = m->sb.flags & DMO_SBF_INCONSISTENT ? DMO_COPY_NEEDED : DMO_COPY_NONE;
 	s->block_since = jiffies;
 	rc = init_parts(s);
 	if (rc) {
@@ -459,7 +480,6 @@ int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer,
 	mutex_lock(&s->j.append);
 	dmo_secondary_link_down(s);
 	dmo_writer_begin(&s->direct);
-	s->unsynced = false;
 	rc = dmo_journal_drop(&s->j, false);
 	if (!rc)
 		rc = settle_generation(s, peer, why);
@@ -484,8 +504,13 @@ void dmo_secondary_link_down(struct dmo_secondary *s)
 {
 	dmo_writer_wait(&s->direct);
 	spin_lock(&s->lock);
-	s->direct_ready = false;
+	dmo_sec_copy_step(s, DMO_COPY_EV_LINK_LOST);
 	spin_unlock(&s->lock);
+}
+
+bool dmo_secondary_is_direct(struct dmo_secondary *s)
+{
+	return dmo_copy_direct(dmo_sec_copy_state(s));
 }
 
 /* -- commit and restore all, promotion ------------------------------------ */
@@ -493,6 +518,7 @@ void dmo_secondary_link_down(struct dmo_secondary *s)
 /* Why the ring will not get empty, if it won't. @attempts: failures so far */
 static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, char *why)
 {
+	bool damaged;
 	int rc = 0;
 
 	if (dmo_meta_failed(s->m))
@@ -500,9 +526,10 @@ static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, char *w
 	if (s->link && dmo_link_ended(s->link))
 		return -ESHUTDOWN;
 	spin_lock(&s->lock);
-	if (s->damaged || (!s->link && s->attempts != attempts)) {
+	damaged = dmo_restore_damaged(s->restore_state);
+	if (damaged || (!s->link && s->attempts != attempts)) {
 		strscpy(why, s->why, DMO_REASON_LEN);
-		rc = s->damaged ? -EUCLEAN : -EIO;
+		rc = damaged ? -EUCLEAN : -EIO;
 	} else if (!s->link && (!s->started || s->gates)) {
 		rc = dmo_refuse(why, -EBUSY,
 				"a volume is suspended or has no active table: resume it first");
@@ -557,7 +584,8 @@ static int may_finish(struct dmo_secondary *s, bool force, char *why)
 	if (rc)
 		return rc;
 	/* nothing is done unless all of it can be */
-	if (!restore_stuck(s, s->attempts, text) || s->damaged)
+	if (!restore_stuck(s, s->attempts, text) ||
+	    dmo_restore_damaged(READ_ONCE(s->restore_state)))
 		return 0;
 	strscpy(why, text, DMO_REASON_LEN);
 	return -EBUSY;
@@ -570,7 +598,7 @@ static int finish(struct dmo_secondary *s, char *why)
 	rc = dmo_journal_drop(&s->j, false);
 	if (rc)
 		return rc;
-	if (s->damaged) {	/* forced */
+	if (dmo_restore_damaged(READ_ONCE(s->restore_state))) {	/* forced */
 		dmo_restore_wait_idle(s);
 		rc = dmo_journal_discard(&s->j);
 	} else {
@@ -611,10 +639,10 @@ void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status
 	u64 done, at;
 
 	spin_lock(&s->lock);
-	st->restoring = s->restoring;
-	st->restore_since = s->run_since;
-	done = s->run_done;
-	at = s->run_at;
+	st->restoring = dmo_restore_in_hand(s->restore_state);
+	st->restore_since = s->run.since;
+	done = s->run.done;
+	at = s->run.at;
 	spin_unlock(&s->lock);
 	if (!st->restoring)
 		return;
@@ -624,7 +652,6 @@ void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status
 
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 {
-	bool needs_copy = dmo_sec_needs_copy(s);
 	struct dmo_journal_status j;
 
 	memset(st, 0, sizeof(*st));
@@ -639,13 +666,13 @@ void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 	st->mem_used = atomic64_read(&s->mem_used);
 	st->chunk_max = dmo_journal_chunk_max(&s->j);
 	spin_lock(&s->lock);
-	st->inconsistent = s->inconsistent;
-	st->direct = s->direct_ready && needs_copy;
-	st->copy_since = s->copy_since;
-	st->copy_left = s->copy_left;
-	st->copy_total = s->copy_total;
+	st->inconsistent = dmo_copy_inconsistent(s->copy_state);
+	st->direct = dmo_copy_direct(s->copy_state);
+	st->copy_since = s->copy.since;
+	st->copy_left = s->copy.left;
+	st->copy_total = s->copy.total;
 	st->block_since = s->block_since;
-	if (s->failing || s->damaged) {
+	if (dmo_restore_failing(s->restore_state) || dmo_restore_damaged(s->restore_state)) {
 		st->block = DMO_BLOCK_RESTORE_ERROR;
 		strscpy(st->why, s->why, sizeof(st->why));
 	} else if (s->full) {

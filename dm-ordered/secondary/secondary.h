@@ -7,6 +7,7 @@
 #ifndef DMO_SECONDARY_H
 #define DMO_SECONDARY_H
 
+#include "engine/engine.h"
 #include "link/link.h"
 #include "meta/meta.h"
 
@@ -24,6 +25,9 @@ struct dmo_sec_ops {
 	void (*post)(void *owner, u16 type, struct dmo_cut tag, u64 arg);
 	void (*event)(void *owner, u32 event, struct dmo_cut cut, int volume, const char *why);
 };
+
+/* what both roles can, for the session */
+extern const struct dmo_role_ops dmo_secondary_role;
 
 int dmo_secondary_init(void);	/* module init: slab */
 void dmo_secondary_exit(void);
@@ -82,6 +86,9 @@ void dmo_secondary_link_down(struct dmo_secondary *s);
 /** dmo_secondary_frame - a frame from the primary; receive thread; see struct dmo_link_ops @frame */
 int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 			const struct dmo_frame_hdr *h, const void *payload, char *why);
+
+/** dmo_secondary_is_direct - is a direct copy under way on this link? */
+bool dmo_secondary_is_direct(struct dmo_secondary *s);
 
 /** dmo_secondary_may_promote - -EUCLEAN with a text if a copy is needed first, unless @force */
 int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);

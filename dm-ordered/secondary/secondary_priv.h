@@ -22,6 +22,7 @@
 #define DMO_SECONDARY_PRIV_H
 
 #include <linux/workqueue.h>
+#include "format/sstate.h"
 #include "journal/journal.h"
 #include "secondary/secondary.h"
 #include "secondary/writer.h"
@@ -40,32 +41,31 @@ struct dmo_secondary {
 	unsigned long events;		/* bits of enum sec_event: raised once */
 
 	spinlock_t lock;		/* process context; everything up to @why */
-	wait_queue_head_t wait;		/* @restoring, @attempts, @started changed */
+	wait_queue_head_t wait;		/* @restore_state, @attempts, @started changed */
+	/* may the worker begin? Nothing that is known of the restore changes with these */
 	bool started;
 	unsigned int gates;
-	bool restoring;			/* the worker writes to data devices */
-	unsigned long run_since;	/* jiffies: @restoring became true */
-	u64 run_at;			/* ring position up to which it has restored ... */
-	u64 run_done;			/* ... and how many blocks of the ring since then */
+	enum dmo_restore_state restore_state;	/* by dmo_sec_restore_step() only */
+	struct {
+		unsigned long since;	/* jiffies: the worker has had something in hand ... */
+		u64 at;			/* ... ring position up to which it has restored ... */
+		u64 done;		/* ... and how many blocks of the ring since then */
+	} run;
 	unsigned int attempts;		/* restores that failed since start */
-	bool failing;			/* the last one did */
-	bool damaged;			/* sticky: the ring does not give what it should */
 	bool full;			/* the receive thread waits for room */
-	bool inconsistent;		/* as in the superblock */
-	/*
-	 * @inconsistent, but the chunk that ends the copy is complete, with this tag: the data is a
-	 * point in time when that is restored. Zero: a copy is needed.
-	 */
+	enum dmo_copy_state copy_state;	/* by dmo_sec_copy_step() only */
+	/* dmo_copy_over(): the data is a point in time when the chunk with this tag is restored */
 	struct dmo_cut copy_end;
-	bool direct_ready;		/* direct mode begun on this link */
-	unsigned long copy_since;	/* jiffies, of @direct_ready */
-	u64 copy_left;			/* bytes, as the primary said last */
-	u64 copy_total;			/* the most it ever said on this link, 0: it says nothing */
+	struct {
+		unsigned long since;	/* jiffies: direct mode begun on this link */
+		u64 left;		/* bytes, as the primary said last */
+		u64 total;		/* the most it ever said on this link, 0: it says nothing */
+	} copy;
 	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
 	bool peer_listens;		/* it takes CONDITION */
 	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */
-	unsigned long block_since;	/* jiffies, of failing, damaged or full */
-	char why[DMO_REASON_LEN];	/* of failing or damaged */
+	unsigned long block_since;	/* jiffies, of a failure, of damage, or of @full */
+	char why[DMO_REASON_LEN];	/* of a failure, or of damage */
 
 	struct mutex tell;		/* see above */
 	u32 told;			/* enum dmo_condition, under @tell */
@@ -80,10 +80,13 @@ struct dmo_secondary {
 	struct dmo_link *link;		/* whose frame is in hand */
 	struct bio_vec *vecs;		/* DMO_MAX_VECS */
 	struct dmo_cut said;		/* the peer was told that it is committed; under @lock */
-	bool unsynced;			/* DIRECT since the last SYNC of this link */
 	u64 peer_gen;
 	u64 peer_history[DMO_GEN_HISTORY];
 };
+
+/* More than near of the ring in use: it is nearly full, until it is clear again. */
+#define DMO_RING_NEAR(size)	((size) / 8 * 7)
+#define DMO_RING_CLEAR(size)	((size) / 2)
 
 enum sec_event {
 	DMO_SEC_META_ERROR,
@@ -105,9 +108,15 @@ int dmo_sec_meta_error(struct dmo_secondary *s, char *why);
 /**
  * dmo_sec_damage - the ring does not give what was put there: mark the data
  * INCONSISTENT, durably, stop restoring, and say so
- * Context: restore worker or recovery, none of the mutexes held.
+ * Context: restore worker, none of the mutexes held.
  */
 void dmo_sec_damage(struct dmo_secondary *s, const char *why);
+
+/* The only ways to change those states. Hold: s->lock. A step that is illegal is warned of, and not made. */
+void dmo_sec_restore_step(struct dmo_secondary *s, enum dmo_restore_event ev);
+void dmo_sec_copy_step(struct dmo_secondary *s, enum dmo_copy_event ev);
+/* The state of the copy, now. */
+enum dmo_copy_state dmo_sec_copy_state(struct dmo_secondary *s);
 
 /* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
 int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);

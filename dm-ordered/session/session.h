@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A session: the metadata device, the volumes listed in its superblock, the
- * engine of its role, and at most one link. Tables that name the same metadata
+ * engine of its role (engine.h), and at most one link. Tables that name the same metadata
  * device share it; it lives as long as there is such a table.
  *
  * Locks, outermost first:
@@ -34,7 +34,7 @@ struct dmo_svol {
 	int tables;			/* dmo_sessions_lock */
 	struct mapped_device *md;	/* set under dmo_sessions_lock, cleared under both; */
 	struct block_device *data;	/* either is enough to use them */
-	bool active;			/* session->lock */
+	bool active;			/* session->lock; read without it by who only looks */
 	bool gated;			/* session->lock */
 	bool known;			/* @data was looked at; by its table's preresume, cleared in detach */
 	char ident[DMO_IDENT_LEN];	/* of @data, as @data */
@@ -58,6 +58,8 @@ struct dmo_session {
 	unsigned long inactive_since;	/* jiffies: when not all were active any more */
 	struct dmo_primary *pri;	/* session->lock; stable while the role's tables are active */
 	struct dmo_secondary *sec;	/* set under session->lock; cleared under @link_sem, too */
+	const struct dmo_role_ops *role_ops;	/* of @pri or @sec, whichever there is, or NULL; */
+	void *engine;			/* that one; both are set and cleared as @sec */
 	struct rw_semaphore link_sem;
 	struct dmo_link *link;
 	enum dmo_relation rel;		/* receive thread */

@@ -174,8 +174,9 @@ static bool idle(void)
 {
 	struct dmo_secondary *s = session()->sec;
 
-	return !s->restoring && !s->restore_work.work.pending &&
-	       (!dmo_journal_frees(&s->j) || s->damaged || dmo_meta_failed(s->m));
+	return !dmo_restore_in_hand(s->restore_state) && !s->restore_work.work.pending &&
+	       (!dmo_journal_frees(&s->j) || dmo_restore_damaged(s->restore_state) ||
+		dmo_meta_failed(s->m));
 }
 
 static int fail(int rc, const char *what)

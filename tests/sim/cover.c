@@ -393,6 +393,67 @@ enum dmo_relation __wrap_dmo_hello_judge(const struct dmo_hello *own, const stru
 	return rel;
 }
 
+/* ---- states of the secondary; no ring is damaged here, and no copy begins within another ---- */
+
+#define STEP(from, e, text) do { \
+	if (was == (from) && ev == (e)) \
+		COVER(text); \
+	} while (0)
+
+int __real_dmo_restore_next(enum dmo_restore_state *st, enum dmo_restore_event ev);
+int __wrap_dmo_restore_next(enum dmo_restore_state *st, enum dmo_restore_event ev);
+int __wrap_dmo_restore_next(enum dmo_restore_state *st, enum dmo_restore_event ev)
+{
+	enum dmo_restore_state was = *st;
+	int rc = __real_dmo_restore_next(st, ev);
+
+	if (rc)
+		sim_fail("restore: event %d is illegal in state %s", ev, dmo_restore_state_name(was));
+	STEP(DMO_RESTORE_IDLE, DMO_RESTORE_EV_BEGIN, "restore state: idle, begin -> running");
+	STEP(DMO_RESTORE_RUNNING, DMO_RESTORE_EV_DONE, "restore state: running, done");
+	STEP(DMO_RESTORE_RUNNING, DMO_RESTORE_EV_FAILED, "restore state: running, failed -> failing");
+	STEP(DMO_RESTORE_RUNNING, DMO_RESTORE_EV_END, "restore state: running, end -> idle");
+	STEP(DMO_RESTORE_FAILING, DMO_RESTORE_EV_DONE, "restore state: failing, done -> running");
+	STEP(DMO_RESTORE_FAILING, DMO_RESTORE_EV_FAILED, "restore state: failing, failed");
+	STEP(DMO_RESTORE_FAILING, DMO_RESTORE_EV_END, "restore state: failing, end -> waiting");
+	STEP(DMO_RESTORE_WAITING, DMO_RESTORE_EV_BEGIN, "restore state: waiting, begin -> failing");
+	return rc;
+}
+
+int __real_dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev);
+int __wrap_dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev);
+int __wrap_dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev)
+{
+	enum dmo_copy_state was = *st;
+	int rc = __real_dmo_copy_next(st, ev);
+
+	if (rc)
+		sim_fail("copy: event %d is illegal in state %s", ev, dmo_copy_state_name(was));
+	STEP(DMO_COPY_NONE, DMO_COPY_EV_LOST, "copy state: none, lost -> needed");
+	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_LOST, "copy state: needed, lost");
+	STEP(DMO_COPY_ENDED, DMO_COPY_EV_LOST, "rare: copy state: ended, lost -> needed");
+	STEP(DMO_COPY_DONE, DMO_COPY_EV_LOST, "copy state: done, lost -> direct");
+	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_READY, "copy state: needed, ready -> direct");
+	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_READY, "copy state: direct, ready");
+	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_WRITE, "copy state: direct, write -> written");
+	STEP(DMO_COPY_WRITTEN, DMO_COPY_EV_WRITE, "copy state: written, write");
+	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_SYNCED, "copy state: direct, synced");
+	STEP(DMO_COPY_WRITTEN, DMO_COPY_EV_SYNCED, "copy state: written, synced -> direct");
+	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_END, "copy state: needed, end -> ended");
+	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_END, "copy state: direct, end -> finished");
+	STEP(DMO_COPY_NONE, DMO_COPY_EV_CONSISTENT, "copy state: none, consistent");
+	STEP(DMO_COPY_ENDED, DMO_COPY_EV_CONSISTENT, "copy state: ended, consistent -> none");
+	STEP(DMO_COPY_FINISHED, DMO_COPY_EV_CONSISTENT, "copy state: finished, consistent -> done");
+	STEP(DMO_COPY_NONE, DMO_COPY_EV_LINK_LOST, "copy state: none, link lost");
+	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_LINK_LOST, "copy state: needed, link lost");
+	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_LINK_LOST, "copy state: direct, link lost -> needed");
+	STEP(DMO_COPY_WRITTEN, DMO_COPY_EV_LINK_LOST, "copy state: written, link lost -> needed");
+	STEP(DMO_COPY_FINISHED, DMO_COPY_EV_LINK_LOST, "copy state: finished, link lost -> ended");
+	STEP(DMO_COPY_ENDED, DMO_COPY_EV_LINK_LOST, "copy state: ended, link lost");
+	STEP(DMO_COPY_DONE, DMO_COPY_EV_LINK_LOST, "copy state: done, link lost -> none");
+	return rc;
+}
+
 /* ---- the secondary ---- */
 
 int __real_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
@@ -402,7 +463,7 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 			       const struct dmo_frame_hdr *h, const void *payload, char *why)
 {
-	bool inconsistent = s->inconsistent, needs_copy = dmo_sec_needs_copy(s);
+	bool inconsistent = dmo_copy_inconsistent(s->copy_state), needs_copy = dmo_sec_needs_copy(s);
 	u64 open = s->j.open_records;
 	int rc = __real_dmo_secondary_frame(s, l, h, payload, why);
 
@@ -413,7 +474,7 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 	switch (h->type) {
 	case DMO_FRAME_DATA:
 		COVER("secondary: DATA");
-		if (s->restoring)
+		if (dmo_restore_in_hand(s->restore_state))
 			COVER("secondary: DATA while a restore runs");
 		break;
 	case DMO_FRAME_LAST:
@@ -434,7 +495,7 @@ int __wrap_dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 		COVER("secondary: DROP");
 		break;
 	case DMO_FRAME_DIRECT_BEGIN:
-		if (!inconsistent && s->inconsistent)
+		if (!inconsistent && dmo_copy_inconsistent(s->copy_state))
 			COVER("secondary: consistent -> inconsistent");
 		if (inconsistent && !needs_copy)
 			COVER("rare: secondary: DIRECT_BEGIN before the end of a copy is restored");
@@ -466,8 +527,9 @@ int __real_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_
 int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
 int __wrap_dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why)
 {
-	bool open = s->j.open_records, uncommitted = s->j.uncommitted, restoring = s->restoring;
-	bool inconsistent = s->inconsistent, needs_copy = dmo_sec_needs_copy(s);
+	bool open = s->j.open_records, uncommitted = s->j.uncommitted;
+	bool restoring = dmo_restore_in_hand(s->restore_state);
+	bool inconsistent = dmo_copy_inconsistent(s->copy_state), needs_copy = dmo_sec_needs_copy(s);
 	int rc = __real_dmo_secondary_finish(s, force, cut, why);
 
 	if (!rc) {
@@ -492,7 +554,7 @@ void __real_dmo_secondary_gate(struct dmo_secondary *s, bool closed);
 void __wrap_dmo_secondary_gate(struct dmo_secondary *s, bool closed);
 void __wrap_dmo_secondary_gate(struct dmo_secondary *s, bool closed)
 {
-	if (closed && s->restoring)
+	if (closed && dmo_restore_in_hand(s->restore_state))
 		COVER("restore: gated while in hand");
 	if (!closed)
 		COVER("restore: gate opened");
@@ -507,12 +569,12 @@ void __wrap_dmo_restore_work(struct work_struct *work)
 					       restore_work);
 	struct dmo_cut was = s->j.restored;
 
-	if (s->failing)
+	if (dmo_restore_failing(s->restore_state))
 		COVER("restore: tried again");
 	__real_dmo_restore_work(work);
 	if (dmo_cut_cmp(s->j.restored, was) > 0)
 		COVER("restore: done");
-	if (s->failing)
+	if (dmo_restore_failing(s->restore_state))
 		COVER("restore: failed");
 }
 
@@ -533,7 +595,7 @@ int __real_dmo_meta_write_super(struct dmo_meta *m);
 int __wrap_dmo_meta_write_super(struct dmo_meta *m);
 int __wrap_dmo_meta_write_super(struct dmo_meta *m)
 {
-	bool was = m->failed;
+	bool was = dmo_meta_failed(m);
 	int rc = __real_dmo_meta_write_super(m);
 
 	if (rc && !was)
@@ -545,7 +607,7 @@ int __real_dmo_meta_write_state(struct dmo_meta *m);
 int __wrap_dmo_meta_write_state(struct dmo_meta *m);
 int __wrap_dmo_meta_write_state(struct dmo_meta *m)
 {
-	bool was = m->failed;
+	bool was = dmo_meta_failed(m);
 	int rc = __real_dmo_meta_write_state(m);
 
 	if (rc && !was)
@@ -558,7 +620,7 @@ void __real_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64
 void __wrap_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64 c);
 void __wrap_dmo_meta_fail(struct dmo_meta *m, const char *fmt, u64 a, u64 b, u64 c)
 {
-	if (!m->failed)
+	if (!dmo_meta_failed(m))
 		COVER("metadata: a journal write failed");
 	__real_dmo_meta_fail(m, fmt, a, b, c);
 }
@@ -651,7 +713,7 @@ int __real_dmo_recover(struct dmo_secondary *s, char *why);
 int __wrap_dmo_recover(struct dmo_secondary *s, char *why);
 int __wrap_dmo_recover(struct dmo_secondary *s, char *why)
 {
-	bool inconsistent = s->inconsistent;
+	bool inconsistent = dmo_copy_inconsistent(s->copy_state);
 	int rc = __real_dmo_recover(s, why);
 	struct dmo_boundary *b;
 	u32 n = 0;
@@ -670,7 +732,7 @@ int __wrap_dmo_recover(struct dmo_secondary *s, char *why)
 		COVER("recovery: finds a chunk not committed");
 	if (dmo_journal_oldest(&s->j))
 		COVER("recovery: finds a chunk committed, not restored");
-	if (s->inconsistent && !dmo_sec_needs_copy(s))
+	if (dmo_copy_inconsistent(s->copy_state) && !dmo_sec_needs_copy(s))
 		COVER("recovery: finds the end of a copy");
 	if (inconsistent && dmo_sec_needs_copy(s))
 		COVER("recovery: stays inconsistent");

@@ -370,6 +370,7 @@ bool node_idle(struct node *n)
 {
 	struct dmo_session *s = node_session(n);
 	struct dmo_boundary *b;
+	bool damaged;
 	u32 i;
 
 	if (!s || s->nr_active != n->nr_volumes || disk_inflight(n->meta))
@@ -379,10 +380,11 @@ bool node_idle(struct node *n)
 			return false;
 	if (!s->sec)
 		return true;
-	if (s->sec->restoring || s->sec->restore_work.work.pending)
-		return s->sec->damaged || dmo_meta_failed(s->meta);
+	damaged = dmo_restore_damaged(s->sec->restore_state);
+	if (dmo_restore_in_hand(s->sec->restore_state) || s->sec->restore_work.work.pending)
+		return damaged || dmo_meta_failed(s->meta);
 	b = list_first_entry_or_null(&s->sec->j.boundaries, struct dmo_boundary, node);
-	return !b || !b->committed || s->sec->damaged || dmo_meta_failed(s->meta);
+	return !b || !b->committed || damaged || dmo_meta_failed(s->meta);
 }
 
 bool node_settle(struct node *n, u64 limit)

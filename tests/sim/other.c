@@ -480,7 +480,7 @@ static void settled(void)
 		/* an epoch of an earlier moment */
 		model_lineage();
 	} else if (t.phase == PHASE_ACCEPTED) {
-		if (!s->sec->inconsistent)
+		if (!dmo_copy_inconsistent(s->sec->copy_state))
 			sim_fail_note("another data device is accepted, and not INCONSISTENT");
 		doubt_sec(DOUBT_FOREIGN);
 	} else if (t.phase == PHASE_TAMPERED && t.kind == TAMPER_BACK) {

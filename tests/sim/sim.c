@@ -527,7 +527,7 @@ static void cover_crash(struct node *n)
 		COVER("crash: a flush or FUA write is overtaken");
 		if (s && s->sec && s->sec->j.head.seq != w.stall_seq)
 			COVER("crash: records overtake it");
-		if (s && s->sec && s->sec->full && s->sec->restoring)
+		if (s && s->sec && s->sec->full && dmo_restore_in_hand(s->sec->restore_state))
 			COVER("crash: the ring is full until it ends");
 	}
 	if (disk_unflushed(n->meta))
@@ -537,11 +537,12 @@ static void cover_crash(struct node *n)
 		return;
 	}
 	if (s->sec) {
-		if (s->sec->restoring)
+		if (dmo_restore_in_hand(s->sec->restore_state))
 			COVER("crash: restore in hand");
 		if (s->sec->j.open_records)
 			COVER("crash: chunk open");
-		if (s->sec->inconsistent && s->sec->direct_ready)
+		if (dmo_copy_direct(s->sec->copy_state) ||
+		    s->sec->copy_state == DMO_COPY_FINISHED)
 			COVER("crash: in a direct copy");
 		if (s->promoting)
 			COVER("crash: in a promotion");
@@ -765,7 +766,7 @@ static void verdict(struct node *x, struct sim_rng *r)
 	fail_unless(s && s->sec, "probe: no secondary after the start", x->why);
 	if (sim_failed)
 		return;
-	inconsistent = s->sec->inconsistent;
+	inconsistent = dmo_copy_inconsistent(s->sec->copy_state);
 	if (inconsistent && !w.sec_may_be_inconsistent) {
 		sim_fail_note("probe: INCONSISTENT, but no copy was begun");
 		return;
@@ -775,7 +776,7 @@ static void verdict(struct node *x, struct sim_rng *r)
 		fail_unless(node_settle(x, 20 * SIM_SEC), "probe: the restore does not end", NULL);
 		if (sim_failed)
 			return;
-		if (!s->sec->inconsistent) {
+		if (!dmo_copy_inconsistent(s->sec->copy_state)) {
 			check_restored(x, s->sec);
 			return;
 		}
@@ -821,7 +822,8 @@ struct node_format the_format(u32 role)
 /* A snapshot is taken now: of a boundary, unless INCONSISTENT says that it isn't, or a restore failed. */
 static void check_snapshot(struct dmo_secondary *s)
 {
-	if (!s || !s->gates || s->inconsistent || s->failing || w.sec_stale || w.doubt ||
+	if (!s || !s->gates || dmo_copy_inconsistent(s->copy_state) ||
+	    dmo_restore_failing(s->restore_state) || w.sec_stale || w.doubt ||
 	    dmo_journal_frees(&s->j))
 		return;
 	COVER("snapshot under suspend");
@@ -1096,7 +1098,7 @@ static bool needs_restart(struct node *n)
 {
 	struct dmo_session *s = node_session(n);
 
-	return s && (dmo_meta_failed(s->meta) || (s->sec && s->sec->damaged));
+	return s && (dmo_meta_failed(s->meta) || (s->sec && dmo_restore_damaged(s->sec->restore_state)));
 }
 
 static void promote_main(void *arg)
@@ -1423,7 +1425,8 @@ static bool drained(void)
 	if (w.doubt && (w.conn_twin || !w.conn || conn_dead(w.conn) || !s || !s->link ||
 			!dmo_link_is_up(s->link)))
 		return false;
-	return ok && s && s->sec && !s->sec->inconsistent && node_idle(sec) && node_idle(pri) &&
+	return ok && s && s->sec && !dmo_copy_inconsistent(s->sec->copy_state) &&
+	       node_idle(sec) && node_idle(pri) &&
 	       !dmo_cut_cmp(s->sec->j.restored, s->sec->j.complete);
 }
 
@@ -1450,7 +1453,8 @@ static void describe_stuck(void)
 	s = node_session(sec);
 	if (s && s->sec)
 		snprintf(text + n, sizeof(text) - n, "; secondary inconsistent %d complete %llu.%llu restored %llu.%llu why %.60s",
-			 s->sec->inconsistent, s->sec->j.complete.epoch, s->sec->j.complete.n,
+			 dmo_copy_inconsistent(s->sec->copy_state), s->sec->j.complete.epoch,
+			 s->sec->j.complete.n,
 			 s->sec->j.restored.epoch, s->sec->j.restored.n, s->why);
 	sim_fail_note("stuck: not drained after %llu s: %s", STUCK / SIM_SEC, text);
 }
