@@ -217,7 +217,7 @@ int __real_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
 {
-	enum dmo_direct direct = p->direct;
+	enum dmo_direct direct = p->peer.copy.direct;
 	int rc;
 
 	switch (h->type) {
@@ -243,9 +243,9 @@ int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 		break;
 	}
 	rc = __real_dmo_primary_frame(p, h, why);
-	if (direct == DMO_DIRECT_BEGIN && p->direct == DMO_DIRECT_RUN)
+	if (direct == DMO_DIRECT_BEGIN && p->peer.copy.direct == DMO_DIRECT_RUN)
 		COVER("direct: begin -> run");
-	if (direct == DMO_DIRECT_PASSED && p->direct == DMO_DIRECT_SYNCED)
+	if (direct == DMO_DIRECT_PASSED && p->peer.copy.direct == DMO_DIRECT_SYNCED)
 		COVER("direct: passed -> synced");
 	return rc;
 }
@@ -254,15 +254,15 @@ int __real_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	enum dmo_direct direct = p->direct;
-	bool sent = p->last_sent;
+	enum dmo_direct direct = p->peer.copy.direct;
+	bool sent = p->peer.last_sent;
 	int rc = __real_dmo_primary_produce(p, l, why);
 
-	if (direct == DMO_DIRECT_RUN && p->direct == DMO_DIRECT_PASSED)
+	if (direct == DMO_DIRECT_RUN && p->peer.copy.direct == DMO_DIRECT_PASSED)
 		COVER("direct: run -> passed");
-	if (!sent && p->last_sent)
+	if (!sent && p->peer.last_sent)
 		COVER("primary: LAST sent");
-	if (p->read_error)
+	if (p->peer.read_error)
 		COVER("primary: a reference can't be read");
 	return rc;
 }
@@ -283,10 +283,10 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 		break;
 	case DMO_REL_SAME:
 		COVER("handshake: same generation");
-		if (p->based && p->older == DMO_CHUNK_SHIPPING &&
+		if (p->peer.based && p->older == DMO_CHUNK_SHIPPING &&
 		    !dmo_cut_cmp(peer->complete, p->older_cut))
 			COVER("handshake: COMPLETE was lost with the old link");
-		if (p->based && p->older == DMO_CHUNK_DRAINING)
+		if (p->peer.based && p->older == DMO_CHUNK_DRAINING)
 			COVER("handshake: while the older chunk drains");
 		break;
 	case DMO_REL_ANCESTOR:
@@ -295,7 +295,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 	case DMO_REL_REFUSE:
 		break;
 	}
-	if (p->based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->copy_id)
+	if (p->peer.based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->peer.copy.id)
 		COVER("handshake: the copy goes on");
 	__real_dmo_primary_link_up(p, peer, rel);
 }
@@ -304,7 +304,7 @@ void __real_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p)
 {
-	switch (p->direct) {
+	switch (p->peer.copy.direct) {
 	case DMO_DIRECT_OFF:
 		break;
 	case DMO_DIRECT_BEGIN:
@@ -323,9 +323,9 @@ void __wrap_dmo_primary_link_down(struct dmo_primary *p)
 		COVER("direct: link lost in finish");
 		break;
 	}
-	if (p->older == DMO_CHUNK_SHIPPING && p->last_sent)
+	if (p->older == DMO_CHUNK_SHIPPING && p->peer.last_sent)
 		COVER("link: lost between LAST and COMPLETE");
-	if (p->drop_pending)
+	if (p->peer.drop_pending)
 		COVER("link: lost between DROP and DROPPED");
 	__real_dmo_primary_link_down(p);
 }
