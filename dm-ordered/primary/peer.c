@@ -24,6 +24,15 @@ void dmo_peer_init(struct dmo_peer *peer, struct dmo_primary *p)
 	peer->cond_since = jiffies;
 }
 
+static void step_link(struct dmo_peer *peer, enum dmo_peer_event ev)
+{
+	enum dmo_peer_link link = peer->link;
+
+	lockdep_assert_held(&peer->p->lock);
+	if (!WARN_ON_ONCE(dmo_peer_next(&link, ev)))
+		WRITE_ONCE(peer->link, link);
+}
+
 /* Is there no point in time at the peer that this side goes by? */
 bool dmo_peer_no_copy(const struct dmo_peer *peer)
 {
@@ -49,7 +58,7 @@ void dmo_peer_lost(struct dmo_peer *peer)
 	bool direct;
 
 	spin_lock_irq(&p->lock);
-	peer->link_gone = false;
+	step_link(peer, DMO_PEER_EV_SETTLED);
 	direct = peer->copy.direct != DMO_DIRECT_OFF && peer->copy.direct != DMO_DIRECT_FINISH;
 	if (direct)
 		peer->copy.direct = DMO_DIRECT_OFF;
@@ -140,12 +149,12 @@ void dmo_peer_established(struct dmo_peer *peer)
 	struct dmo_cut boundary;
 
 	spin_lock_irq(&p->lock);
-	if (peer->link_gone) {
-		/* the one before it, just now: that comes first */
+	if (peer->link != DMO_PEER_NEW) {
+		/* lost just now: that comes first */
 		spin_unlock_irq(&p->lock);
 		return;
 	}
-	peer->link_new = false;
+	step_link(peer, DMO_PEER_EV_TAKE);
 	spin_unlock_irq(&p->lock);
 	dmo_ship_reset(p);
 	spin_lock_irq(&p->lock);
@@ -185,7 +194,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 	}
 
 	spin_lock_irq(&p->lock);
-	if (peer->link_gone) {
+	if (peer->link != DMO_PEER_TAKEN) {
 		/* lost meanwhile; were it called up now, the next link would not be prepared */
 		spin_unlock_irq(&p->lock);
 		return;
@@ -203,7 +212,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 		peer->copy.step = peer->hello.copy_step;
 	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(peer->hello.committed, boundary) < 0 &&
 		 !reached;
-	WRITE_ONCE(peer->up, true);
+	step_link(peer, DMO_PEER_EV_READY);
 	peer->ship_gen++;
 	spin_unlock_irq(&p->lock);
 	WRITE_ONCE(p->store->kick_bytes, dmo_peer_early_bytes(peer));
@@ -253,24 +262,20 @@ void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *hello,
 	/* here, since frames may follow before the cycle thread looks */
 	peer->committed = hello->committed;
 	peer->restored = hello->restored;
-	peer->link_new = true;
+	step_link(peer, DMO_PEER_EV_CAME);
 	spin_unlock_irq(&p->lock);
 	dmo_primary_kick(p);
 }
 
 bool dmo_primary_is_up(struct dmo_primary *p)
 {
-	return READ_ONCE(p->peer.up);
+	return READ_ONCE(p->peer.link) == DMO_PEER_UP;
 }
 
 void dmo_primary_link_down(struct dmo_primary *p)
 {
-	struct dmo_peer *peer = &p->peer;
-
 	spin_lock_irq(&p->lock);
-	WRITE_ONCE(peer->up, false);
-	peer->link_new = false;
-	peer->link_gone = true;
+	step_link(&p->peer, DMO_PEER_EV_GONE);
 	spin_unlock_irq(&p->lock);
 	dmo_primary_kick(p);
 }
@@ -395,7 +400,7 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 
 	spin_lock_irq(&p->lock);
 	/* an answer to nothing: what an old link left must not be taken for it */
-	if (!peer->up && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED &&
+	if (peer->link != DMO_PEER_UP && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED &&
 	    h->type != DMO_FRAME_CONDITION) {
 		spin_unlock_irq(&p->lock);
 		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u): nothing was asked on this link yet",

@@ -7,6 +7,7 @@
 #define DMO_PEER_TYPES_H
 
 #include <linux/ktime.h>
+#include "format/pstate.h"
 #include "format/wire.h"
 #include "store/chunk.h"
 
@@ -112,10 +113,8 @@ struct dmo_copy {
  */
 struct dmo_peer {
 	struct dmo_primary *p;
-	/* the link */
-	bool up;			/* link up and its consequences drawn */
-	bool link_new;			/* receive thread: up, cycle thread has not looked yet */
-	bool link_gone;			/* link lost, cycle thread has not looked yet */
+	/* by dmo_peer_next() only; CAME: receive thread, GONE: link_down(), else the cycle thread */
+	enum dmo_peer_link link;
 	struct dmo_peer_hello hello;
 	/* receive thread: its condition, on this link */
 	u32 cond;			/* enum dmo_condition */

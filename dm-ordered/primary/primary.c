@@ -153,7 +153,7 @@ bool dmo_primary_merge_older(struct dmo_primary *p, const char *why)
 	dmo_primary_step_older(p, DMO_CHUNK_EV_MERGED);
 	p->merging = true;
 	cut = p->older_cut;
-	up = peer->up;
+	up = peer->link == DMO_PEER_UP;
 	peer->drop_pending = up;
 	if (peer->copy.direct == DMO_DIRECT_FINISH)
 		peer->copy.direct = DMO_DIRECT_OFF;
@@ -361,7 +361,7 @@ static u64 maybe_switch(struct dmo_primary *p)
 	u64 cycle = READ_ONCE(p->cycle_ms) * (u64)NSEC_PER_MSEC;
 	u64 bytes, early, since;
 
-	if (!peer->up || peer->drop_pending)
+	if (peer->link != DMO_PEER_UP || peer->drop_pending)
 		return IDLE_NS;
 	early = READ_ONCE(peer->ship.ring_bytes);
 	switch (peer->copy.direct) {
@@ -441,14 +441,14 @@ static u64 step(struct dmo_primary *p)
 	if (atomic64_read(&st->used) > budget - budget / 16)
 		dmo_store_demote(st, budget - budget / 8);
 	spin_lock_irq(&p->lock);
-	gone = p->peer.link_gone;
+	gone = p->peer.link == DMO_PEER_LOST || p->peer.link == DMO_PEER_RETURNED;
 	spin_unlock_irq(&p->lock);
 	if (gone)
 		dmo_peer_lost(&p->peer);
 	older = work_on_older(p);
 	if (!older)
 		handle_flush_error(p);
-	if (READ_ONCE(p->peer.link_new) && READ_ONCE(p->older) != DMO_CHUNK_DRAINING) {
+	if (READ_ONCE(p->peer.link) == DMO_PEER_NEW && READ_ONCE(p->older) != DMO_CHUNK_DRAINING) {
 		dmo_peer_established(&p->peer);
 		return 0;
 	}
@@ -522,6 +522,7 @@ static void chunk_status(struct dmo_store *st, u8 parity, struct dmo_pri_chunk *
 static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
 {
 	const struct dmo_peer *peer = &p->peer;
+	bool up = peer->link == DMO_PEER_UP;
 
 	s->block_since = peer->copy.direct == DMO_DIRECT_OFF ?
 			 p->older_since : peer->copy.direct_since;
@@ -531,9 +532,9 @@ static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_sta
 	} else if (p->older == DMO_CHUNK_DRAINING) {
 		s->block_since = p->older_since;
 		s->block = DMO_BLOCK_DRAIN;
-	} else if (peer->up && sending) {
+	} else if (up && sending) {
 		s->block = DMO_BLOCK_SEND;
-	} else if (peer->up && p->older == DMO_CHUNK_SHIPPING && peer->last_sent) {
+	} else if (up && p->older == DMO_CHUNK_SHIPPING && peer->last_sent) {
 		s->block_since = p->older_since;
 		s->block = DMO_BLOCK_PEER;
 	} else if (peer->copy.direct == DMO_DIRECT_BEGIN ||
@@ -563,9 +564,11 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_store *st = p->store;
 	u8 parity;
+	bool up;
 
 	memset(s, 0, sizeof(*s));
 	spin_lock_irq(&p->lock);
+	up = peer->link == DMO_PEER_UP;
 	parity = active_parity(p);
 	chunk_status(st, parity, &s->active);
 	s->active.state = DMO_CHUNK_ACTIVE;
@@ -579,7 +582,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->restored = peer->restored;
 	s->committed_ns = peer->committed_ns;
 	s->mem_used = atomic64_read(&st->used) + st->fixed;
-	s->peer_inconsistent = peer->up && (peer->hello.flags & DMO_SBF_INCONSISTENT);
+	s->peer_inconsistent = up && (peer->hello.flags & DMO_SBF_INCONSISTENT);
 	s->copying = peer->copy.direct != DMO_DIRECT_OFF;
 	s->copy_pending = peer->full && !peer->based;
 	if (s->copying && st->nr_vols) {
@@ -588,7 +591,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 		s->copy_since = peer->copy.since;
 	}
 	s->no_copy = dmo_peer_no_copy(peer);
-	s->peer_cond = peer->up ? peer->cond : DMO_COND_GOOD;
+	s->peer_cond = up ? peer->cond : DMO_COND_GOOD;
 	s->peer_cond_since = peer->cond_since;
 	s->chunk_max = peer->hello.chunk_max;
 	s->lag_ms = lag(p, parity);

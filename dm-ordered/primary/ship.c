@@ -591,8 +591,8 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 	spin_lock_irq(&p->lock);
 	direct = peer->copy.direct;
-	ship = peer->up && p->older == DMO_CHUNK_SHIPPING && !peer->last_sent;
-	if (!peer->up || (peer->read_error && time_before(jiffies, peer->read_retry))) {
+	ship = p->older == DMO_CHUNK_SHIPPING && !peer->last_sent;
+	if (peer->link != DMO_PEER_UP || (peer->read_error && time_before(jiffies, peer->read_retry))) {
 		spin_unlock_irq(&p->lock);
 		return 0;
 	}

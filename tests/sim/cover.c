@@ -67,6 +67,59 @@ int __wrap_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev)
 	return __real_dmo_chunk_next(st, ev);
 }
 
+/* ---- the link to the peer ---- */
+
+int __real_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);
+int __wrap_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);
+int __wrap_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev)
+{
+	enum dmo_peer_link was = *st;
+
+	switch (ev) {
+	case DMO_PEER_EV_CAME:
+		if (was == DMO_PEER_AWAY)
+			COVER("peer: away, came -> new");
+		else
+			COVER("peer: lost, came -> returned");
+		break;
+	case DMO_PEER_EV_TAKE:
+		COVER("peer: new, take -> taken");
+		break;
+	case DMO_PEER_EV_READY:
+		COVER("peer: taken, ready -> up");
+		break;
+	case DMO_PEER_EV_GONE:
+		switch (was) {
+		case DMO_PEER_AWAY:
+			COVER("peer: away, gone -> lost");
+			break;
+		case DMO_PEER_NEW:
+			COVER("peer: new, gone -> lost");
+			break;
+		case DMO_PEER_TAKEN:
+			COVER("peer: taken, gone -> lost");
+			break;
+		case DMO_PEER_UP:
+			COVER("peer: up, gone -> lost");
+			break;
+		case DMO_PEER_LOST:
+			COVER("peer: lost, gone -> lost");
+			break;
+		case DMO_PEER_RETURNED:
+			COVER("rare: peer: returned, gone -> lost");
+			break;
+		}
+		break;
+	case DMO_PEER_EV_SETTLED:
+		if (was == DMO_PEER_LOST)
+			COVER("peer: lost, settled -> away");
+		else
+			COVER("peer: returned, settled -> new");
+		break;
+	}
+	return __real_dmo_peer_next(st, ev);
+}
+
 /* ---- the store ---- */
 
 u64 __real_dmo_store_demote(struct dmo_store *st, u64 target);

@@ -668,7 +668,7 @@ static void check_early_cut(struct dmo_primary *p)
 	/* the cycle thread may wait for a write that does not end; what fits no more is not cut, but copied */
 	for (v = 0; v < pri->nr_volumes; v++)
 		held |= disk_is_held(pri->data[v]);
-	if (!p->peer.up || p->peer.drop_pending || p->older != DMO_CHUNK_NONE ||
+	if (p->peer.link != DMO_PEER_UP || p->peer.drop_pending || p->older != DMO_CHUNK_NONE ||
 	    p->peer.copy.direct != DMO_DIRECT_OFF || p->peer.hello.flags & DMO_SBF_INCONSISTENT ||
 	    bytes < p->peer.hello.chunk_max / 4 || bytes > p->peer.hello.chunk_max || held) {
 		w.large_since = 0;
@@ -1415,8 +1415,8 @@ static bool drained(void)
 	if (!p || !p->pri || p->role != DMO_ROLE_PRIMARY)
 		return false;
 	x = p->pri;
-	ok = x->peer.up && x->older == DMO_CHUNK_NONE && x->peer.copy.direct == DMO_DIRECT_OFF &&
-	     !x->merge_wanted && dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
+	ok = x->peer.link == DMO_PEER_UP && x->older == DMO_CHUNK_NONE &&
+	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted && dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.committed) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.restored);
 	s = node_session(sec);
@@ -1438,8 +1438,8 @@ static void describe_stuck(void)
 		     sec->started, w.busy[0], w.busy[1], w.lanes, w.done_ops, plan->nr_ops);
 	if (p && p->pri)
 		n += snprintf(text + n, sizeof(text) - n,
-			      "; primary up %d older %u direct %u active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
-			      p->pri->peer.up, p->pri->older, p->pri->peer.copy.direct,
+			      "; primary %s older %u direct %u active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
+			      dmo_peer_link_name(p->pri->peer.link), p->pri->older, p->pri->peer.copy.direct,
 			      p->pri->store->slots[p->pri->store->cycle.idx].counter,
 			      p->pri->store->zeroes[p->pri->store->cycle.idx].counter,
 			      p->pri->store->refs[p->pri->store->cycle.idx].counter,
