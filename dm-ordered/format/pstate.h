@@ -26,7 +26,32 @@ enum dmo_peer_event {
 	DMO_PEER_EV_SETTLED,	/* the cycle thread draws the consequences of that */
 };
 
+/* Direct mode (design section 4). The cycle thread takes all steps but those that are told. */
+enum dmo_direct {
+	DMO_DIRECT_OFF,
+	DMO_DIRECT_BEGIN,	/* DIRECT_BEGIN posted, no answer yet */
+	DMO_DIRECT_RUN,		/* a pass is under way */
+	DMO_DIRECT_PASSED,	/* pass done, the last SYNC is out */
+	DMO_DIRECT_SYNCED,	/* the rest can be cut */
+	DMO_DIRECT_FINISH,	/* the rest is the older chunk, with END_OF_COPY */
+};
+
+enum dmo_direct_event {
+	DMO_DIRECT_EV_BEGIN,	/* what there is needs a direct copy */
+	DMO_DIRECT_EV_READY,	/* receive thread: DIRECT_READY came */
+	DMO_DIRECT_EV_PASSED,	/* send thread: nothing is left of the pass, SYNC is about to go */
+	DMO_DIRECT_EV_SYNCED,	/* receive thread: SYNCED came */
+	DMO_DIRECT_EV_AGAIN,	/* what is left doesn't fit the journal */
+	DMO_DIRECT_EV_FINISH,	/* it does, and was cut */
+	DMO_DIRECT_EV_ENDED,	/* the chunk with END_OF_COPY is COMPLETE */
+	DMO_DIRECT_EV_MERGED,	/* the older chunk was folded into the active one */
+	DMO_DIRECT_EV_LOST,	/* the link is gone */
+	DMO_DIRECT_EV_ANEW,	/* everything is to be copied */
+};
+
 int dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);
 const char *dmo_peer_link_name(enum dmo_peer_link st);
+int dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev);
+const char *dmo_direct_name(enum dmo_direct st);
 
 #endif /* DMO_PSTATE_H */

@@ -33,6 +33,12 @@ static void step_link(struct dmo_peer *peer, enum dmo_peer_event ev)
 		WRITE_ONCE(peer->link, link);
 }
 
+void dmo_peer_step_direct(struct dmo_peer *peer, enum dmo_direct_event ev)
+{
+	lockdep_assert_held(&peer->p->lock);
+	WARN_ON_ONCE(dmo_direct_next(&peer->copy.direct, ev));
+}
+
 /* Is there no point in time at the peer that this side goes by? */
 bool dmo_peer_no_copy(const struct dmo_peer *peer)
 {
@@ -55,13 +61,10 @@ void dmo_peer_new_copy(struct dmo_peer *peer, u64 id)
 void dmo_peer_lost(struct dmo_peer *peer)
 {
 	struct dmo_primary *p = peer->p;
-	bool direct;
 
 	spin_lock_irq(&p->lock);
 	step_link(peer, DMO_PEER_EV_SETTLED);
-	direct = peer->copy.direct != DMO_DIRECT_OFF && peer->copy.direct != DMO_DIRECT_FINISH;
-	if (direct)
-		peer->copy.direct = DMO_DIRECT_OFF;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_LOST);
 	peer->last_sent = false;
 	peer->drop_pending = false;
 	if (p->older == DMO_CHUNK_SHIPPING)
@@ -108,7 +111,7 @@ static void start_over(struct dmo_peer *peer)
 	peer->based = false;
 	peer->full = true;
 	peer->copy_all = false;
-	peer->copy.direct = DMO_DIRECT_OFF;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_ANEW);
 	dmo_peer_new_copy(peer, copy_id);
 	spin_unlock_irq(&p->lock);
 	dmo_store_full(p->store);
@@ -312,7 +315,7 @@ static void got_synced(struct dmo_peer *peer, u64 arg)
 	c->win[c->filling ^ 1]->nr = 0;
 	c->win[c->filling ^ 1]->bytes = 0;
 	if (c->direct == DMO_DIRECT_PASSED)
-		c->direct = DMO_DIRECT_SYNCED;
+		dmo_peer_step_direct(peer, DMO_DIRECT_EV_SYNCED);
 }
 
 static void got_direct_ready(struct dmo_peer *peer, u64 copy)
@@ -322,7 +325,7 @@ static void got_direct_ready(struct dmo_peer *peer, u64 copy)
 	lockdep_assert_held(&peer->p->lock);
 	if (c->direct != DMO_DIRECT_BEGIN || copy != c->id)
 		return;
-	c->direct = DMO_DIRECT_RUN;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_READY);
 	c->direct_since = jiffies;
 	peer->hello.flags |= DMO_SBF_INCONSISTENT;
 	peer->hello.copy_id = copy;

@@ -13,16 +13,6 @@
 
 struct dmo_primary;
 
-/* Direct mode (design section 4). Set by the cycle thread unless told. */
-enum dmo_direct {
-	DMO_DIRECT_OFF,
-	DMO_DIRECT_BEGIN,	/* DIRECT_BEGIN posted, no answer yet */
-	DMO_DIRECT_RUN,		/* receive thread: DIRECT_READY came; a pass is under way */
-	DMO_DIRECT_PASSED,	/* send thread: pass done, the last SYNC is out */
-	DMO_DIRECT_SYNCED,	/* receive thread: SYNCED came; the rest can be cut */
-	DMO_DIRECT_FINISH,	/* the rest is the older chunk, with END_OF_COPY */
-};
-
 #define DMO_SYNC_EXTENTS	2048
 #define DMO_SYNC_BYTES		(64u << 20)
 
@@ -89,7 +79,7 @@ struct dmo_peer_hello {
  * @win: send thread; the cycle thread when the link is lost
  */
 struct dmo_copy {
-	enum dmo_direct direct;
+	enum dmo_direct direct;		/* by dmo_direct_next() only */
 	unsigned long direct_since;
 	u64 total;			/* bytes, as it began */
 	unsigned long since;

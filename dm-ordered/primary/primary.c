@@ -10,9 +10,8 @@
  * older:   NONE -> DRAINING -> SHIPPING -> COMPLETE -> NONE, or merged away from
  *          SHIPPING (design section 3). LAST goes out only in SHIPPING, which begins
  *          once the cut is confirmed; without a group that is at once (R7).
- * direct:  OFF -> BEGIN -> RUN -> PASSED -> SYNCED -> FINISH -> OFF, back to RUN
- *          from SYNCED if what is left does not fit, back to OFF when the link is lost
- *          or the finishing chunk is merged; then it begins again.
+ * direct:  OFF -> BEGIN -> RUN -> PASSED -> SYNCED -> FINISH -> OFF (format/pstate.c); what
+ *          the link or a merge puts an end to begins again.
  */
 #include <linux/device-mapper.h>
 #include <linux/kthread.h>
@@ -155,8 +154,7 @@ bool dmo_primary_merge_older(struct dmo_primary *p, const char *why)
 	cut = p->older_cut;
 	up = peer->link == DMO_PEER_UP;
 	peer->drop_pending = up;
-	if (peer->copy.direct == DMO_DIRECT_FINISH)
-		peer->copy.direct = DMO_DIRECT_OFF;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_MERGED);
 	spin_unlock_irq(&p->lock);
 	dmo_store_merge(p->store);
 	spin_lock_irq(&p->lock);
@@ -184,7 +182,7 @@ static void complete_older(struct dmo_primary *p)
 	peer->complete_since = p->store->since[active_parity(p) ^ 1];
 	finished = p->older_flags & DMO_LASTF_END_OF_COPY;
 	if (finished) {
-		peer->copy.direct = DMO_DIRECT_OFF;
+		dmo_peer_step_direct(peer, DMO_DIRECT_EV_ENDED);
 		peer->hello.flags &= ~DMO_SBF_INCONSISTENT;
 		peer->hello.rel = DMO_REL_SAME;
 	}
@@ -287,7 +285,7 @@ static void begin_direct(struct dmo_primary *p, const char *why)
 	/* DIRECT_BEGIN makes the peer drop early data */
 	dmo_store_resend(p->store);
 	spin_lock_irq(&p->lock);
-	peer->copy.direct = DMO_DIRECT_BEGIN;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_BEGIN);
 	peer->copy.direct_since = jiffies;
 	peer->copy.since = jiffies;
 	peer->copy.total = dmo_primary_refs_bytes(p);
@@ -306,7 +304,7 @@ static void end_pass(struct dmo_primary *p)
 	if (dmo_store_bytes(st, parity) <= peer->hello.chunk_max) {
 		switch_cycle(p, DMO_LASTF_END_OF_COPY);
 		spin_lock_irq(&p->lock);
-		peer->copy.direct = DMO_DIRECT_FINISH;
+		dmo_peer_step_direct(peer, DMO_DIRECT_EV_FINISH);
 		spin_unlock_irq(&p->lock);
 		return;
 	}
@@ -315,7 +313,7 @@ static void end_pass(struct dmo_primary *p)
 	if (held * DMO_BLOCK > peer->hello.chunk_max / 2)
 		dmo_store_demote(st, 0);
 	spin_lock_irq(&p->lock);
-	peer->copy.direct = DMO_DIRECT_RUN;
+	dmo_peer_step_direct(peer, DMO_DIRECT_EV_AGAIN);
 	peer->ship_gen++;
 	spin_unlock_irq(&p->lock);
 	p->ops->kick(p->owner);

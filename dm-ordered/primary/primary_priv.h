@@ -75,6 +75,7 @@ int dmo_primary_raise_epoch(struct dmo_primary *p, u64 above);
 void dmo_peer_init(struct dmo_peer *peer, struct dmo_primary *p);
 bool dmo_peer_no_copy(const struct dmo_peer *peer);
 void dmo_peer_new_copy(struct dmo_peer *peer, u64 id);
+void dmo_peer_step_direct(struct dmo_peer *peer, enum dmo_direct_event ev);	/* p->lock held */
 void dmo_peer_lost(struct dmo_peer *peer);
 void dmo_peer_established(struct dmo_peer *peer);
 

@@ -533,7 +533,7 @@ static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char
 	c->filling ^= 1;
 	c->sync_sent = c->sync_sent + 1 ?: 1;
 	if (end) {
-		c->direct = DMO_DIRECT_PASSED;
+		dmo_peer_step_direct(&p->peer, DMO_DIRECT_EV_PASSED);
 		c->direct_since = jiffies;
 	}
 	spin_unlock_irq(&p->lock);

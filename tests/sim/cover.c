@@ -120,6 +120,77 @@ int __wrap_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev)
 	return __real_dmo_peer_next(st, ev);
 }
 
+/* ---- the direct copy ---- */
+
+static void cover_direct_lost(enum dmo_direct was)
+{
+	switch (was) {
+	case DMO_DIRECT_OFF:
+		COVER("direct: off, lost");
+		break;
+	case DMO_DIRECT_BEGIN:
+		COVER("direct: begin, lost -> off");
+		break;
+	case DMO_DIRECT_RUN:
+		COVER("direct: run, lost -> off");
+		break;
+	case DMO_DIRECT_PASSED:
+		COVER("direct: passed, lost -> off");
+		break;
+	case DMO_DIRECT_SYNCED:
+		COVER("rare: direct: synced, lost -> off");
+		break;
+	case DMO_DIRECT_FINISH:
+		COVER("direct: finish, lost");
+		break;
+	}
+}
+
+int __real_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev);
+int __wrap_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev);
+int __wrap_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev)
+{
+	switch (ev) {
+	case DMO_DIRECT_EV_BEGIN:
+		COVER("direct: off, begin -> begin");
+		break;
+	case DMO_DIRECT_EV_READY:
+		COVER("direct: begin, ready -> run");
+		break;
+	case DMO_DIRECT_EV_PASSED:
+		COVER("direct: run, passed -> passed");
+		break;
+	case DMO_DIRECT_EV_SYNCED:
+		COVER("direct: passed, synced -> synced");
+		break;
+	case DMO_DIRECT_EV_AGAIN:
+		COVER("direct: synced, again -> run");
+		break;
+	case DMO_DIRECT_EV_FINISH:
+		COVER("direct: synced, finish -> finish");
+		break;
+	case DMO_DIRECT_EV_ENDED:
+		if (*st == DMO_DIRECT_OFF)
+			COVER("direct: off, ended");
+		else
+			COVER("direct: finish, ended -> off");
+		break;
+	case DMO_DIRECT_EV_MERGED:
+		if (*st == DMO_DIRECT_OFF)
+			COVER("direct: off, merged");
+		else
+			COVER("direct: finish, merged -> off");
+		break;
+	case DMO_DIRECT_EV_LOST:
+		cover_direct_lost(*st);
+		break;
+	case DMO_DIRECT_EV_ANEW:
+		COVER("direct: off, anew");
+		break;
+	}
+	return __real_dmo_direct_next(st, ev);
+}
+
 /* ---- the store ---- */
 
 u64 __real_dmo_store_demote(struct dmo_store *st, u64 target);
@@ -270,7 +341,6 @@ int __real_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
 {
-	enum dmo_direct direct = p->peer.copy.direct;
 	int rc;
 
 	switch (h->type) {
@@ -296,10 +366,6 @@ int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 		break;
 	}
 	rc = __real_dmo_primary_frame(p, h, why);
-	if (direct == DMO_DIRECT_BEGIN && p->peer.copy.direct == DMO_DIRECT_RUN)
-		COVER("direct: begin -> run");
-	if (direct == DMO_DIRECT_PASSED && p->peer.copy.direct == DMO_DIRECT_SYNCED)
-		COVER("direct: passed -> synced");
 	return rc;
 }
 
@@ -307,12 +373,9 @@ int __real_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	enum dmo_direct direct = p->peer.copy.direct;
 	bool sent = p->peer.last_sent;
 	int rc = __real_dmo_primary_produce(p, l, why);
 
-	if (direct == DMO_DIRECT_RUN && p->peer.copy.direct == DMO_DIRECT_PASSED)
-		COVER("direct: run -> passed");
 	if (!sent && p->peer.last_sent)
 		COVER("primary: LAST sent");
 	if (p->peer.read_error)
@@ -357,25 +420,6 @@ void __real_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p)
 {
-	switch (p->peer.copy.direct) {
-	case DMO_DIRECT_OFF:
-		break;
-	case DMO_DIRECT_BEGIN:
-		COVER("direct: link lost in begin");
-		break;
-	case DMO_DIRECT_RUN:
-		COVER("direct: link lost in run");
-		break;
-	case DMO_DIRECT_PASSED:
-		COVER("direct: link lost in passed");
-		break;
-	case DMO_DIRECT_SYNCED:
-		COVER("direct: link lost in synced");
-		break;
-	case DMO_DIRECT_FINISH:
-		COVER("direct: link lost in finish");
-		break;
-	}
 	if (p->older == DMO_CHUNK_SHIPPING && p->peer.last_sent)
 		COVER("link: lost between LAST and COMPLETE");
 	if (p->peer.drop_pending)

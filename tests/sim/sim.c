@@ -100,14 +100,12 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 		break;
 	case DMO_EVENT_INCONSISTENT:
 		if (of_host(h) == pri) {
-			COVER("direct: off -> begin");
 			w.sec_may_be_inconsistent = w.copy_begun = true;
 			w.copy_ended = false;
 		}
 		break;
 	case DMO_EVENT_CONSISTENT:
 		if (of_host(h) == pri) {
-			COVER("direct: finish -> off");
 			w.copy_ended = true;
 		} else {
 			w.sec_may_be_inconsistent = w.copy_begun;
@@ -1416,7 +1414,8 @@ static bool drained(void)
 		return false;
 	x = p->pri;
 	ok = x->peer.link == DMO_PEER_UP && x->older == DMO_CHUNK_NONE &&
-	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted && dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
+	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted &&
+	     dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.committed) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.restored);
 	s = node_session(sec);
@@ -1438,8 +1437,8 @@ static void describe_stuck(void)
 		     sec->started, w.busy[0], w.busy[1], w.lanes, w.done_ops, plan->nr_ops);
 	if (p && p->pri)
 		n += snprintf(text + n, sizeof(text) - n,
-			      "; primary %s older %u direct %u active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
-			      dmo_peer_link_name(p->pri->peer.link), p->pri->older, p->pri->peer.copy.direct,
+			      "; primary %s older %u direct %s active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
+			      dmo_peer_link_name(p->pri->peer.link), p->pri->older, dmo_direct_name(p->pri->peer.copy.direct),
 			      p->pri->store->slots[p->pri->store->cycle.idx].counter,
 			      p->pri->store->zeroes[p->pri->store->cycle.idx].counter,
 			      p->pri->store->refs[p->pri->store->cycle.idx].counter,

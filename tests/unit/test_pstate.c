@@ -16,6 +16,16 @@ static const int links[][5] = {
 	[DMO_PEER_RETURNED]	= { X, X, X, 4, 1 },
 };
 
+static const int copies[][10] = {
+	/*			BEGIN READY PASSED SYNCED AGAIN FINISH ENDED MERGED LOST ANEW */
+	[DMO_DIRECT_OFF]	= { 1, X, X, X, X, X, 0, 0, 0, 0 },
+	[DMO_DIRECT_BEGIN]	= { X, 2, X, X, X, X, X, X, 0, X },
+	[DMO_DIRECT_RUN]	= { X, X, 3, X, X, X, X, X, 0, X },
+	[DMO_DIRECT_PASSED]	= { X, X, X, 4, X, X, X, X, 0, X },
+	[DMO_DIRECT_SYNCED]	= { X, X, X, X, 2, 5, X, X, 0, X },
+	[DMO_DIRECT_FINISH]	= { X, X, X, X, X, X, 0, 0, 5, X },
+};
+
 static void every_step_of_a_link(void **state)
 {
 	enum dmo_peer_link st;
@@ -30,6 +40,24 @@ static void every_step_of_a_link(void **state)
 		}
 		st = s;
 		assert_int_equal(dmo_peer_next(&st, DMO_PEER_EV_SETTLED + 1), -EINVAL);
+		assert_int_equal(st, s);
+	}
+}
+
+static void every_step_of_a_copy(void **state)
+{
+	enum dmo_direct st;
+	int s, ev, to;
+
+	for (s = DMO_DIRECT_OFF; s <= DMO_DIRECT_FINISH; s++) {
+		for (ev = DMO_DIRECT_EV_BEGIN; ev <= DMO_DIRECT_EV_ANEW; ev++) {
+			st = s;
+			to = copies[s][ev];
+			assert_int_equal(dmo_direct_next(&st, ev), to == X ? -EINVAL : 0);
+			assert_int_equal(st, to == X ? s : to);
+		}
+		st = s;
+		assert_int_equal(dmo_direct_next(&st, DMO_DIRECT_EV_ANEW + 1), -EINVAL);
 		assert_int_equal(st, s);
 	}
 }
@@ -63,12 +91,19 @@ static void names(void **state)
 			assert_string_not_equal(dmo_peer_link_name(s), dmo_peer_link_name(t));
 	}
 	assert_string_equal(dmo_peer_link_name(DMO_PEER_RETURNED + 1), "unknown");
+	for (s = DMO_DIRECT_OFF; s <= DMO_DIRECT_FINISH; s++) {
+		assert_string_not_equal(dmo_direct_name(s), "unknown");
+		for (t = DMO_DIRECT_OFF; t < s; t++)
+			assert_string_not_equal(dmo_direct_name(s), dmo_direct_name(t));
+	}
+	assert_string_equal(dmo_direct_name(DMO_DIRECT_FINISH + 1), "unknown");
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_step_of_a_link),
+		cmocka_unit_test(every_step_of_a_copy),
 		cmocka_unit_test(no_way_around_the_loss),
 		cmocka_unit_test(names),
 	};
