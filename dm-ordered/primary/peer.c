@@ -17,7 +17,8 @@
 void dmo_peer_init(struct dmo_peer *peer, struct dmo_primary *p)
 {
 	peer->p = p;
-	peer->full = !(p->meta->sb.flags & DMO_SBF_ASSUME_EQUAL);
+	peer->tracked = p->meta->sb.flags & DMO_SBF_ASSUME_EQUAL ?
+			DMO_TRACKED_EQUAL : DMO_TRACKED_ALL;
 	peer->complete_since = p->last_switch;
 	peer->copy.id = get_random_u64() | 1;
 	peer->copy.direct_since = jiffies;
@@ -43,7 +44,8 @@ void dmo_peer_step_direct(struct dmo_peer *peer, enum dmo_direct_event ev)
 bool dmo_peer_no_copy(const struct dmo_peer *peer)
 {
 	lockdep_assert_held(&peer->p->lock);
-	return peer->copy_all || (peer->full && !peer->based) || peer->hello.flags & DMO_SBF_INCONSISTENT;
+	return peer->copy_all || peer->tracked == DMO_TRACKED_ALL ||
+	       peer->hello.flags & DMO_SBF_INCONSISTENT;
 }
 
 /* What is sent directly from here on is of another copy than what was. */
@@ -83,8 +85,8 @@ static bool peer_fits(const struct dmo_peer *peer)
 
 	if (peer->copy_all)
 		return false;
-	if (!peer->based)
-		return peer->full || h->rel == DMO_REL_EQUAL;
+	if (peer->tracked != DMO_TRACKED_BASED)
+		return peer->tracked == DMO_TRACKED_ALL || h->rel == DMO_REL_EQUAL;
 	/*
 	 * Of an older or a later step it was put back to an image of itself: it lacks what SYNCED
 	 * spoke of, or has what is to come.
@@ -108,8 +110,7 @@ static void start_over(struct dmo_peer *peer)
 	if (p->older == DMO_CHUNK_SHIPPING)
 		dmo_primary_merge_older(p, "the peer needs a full copy");
 	spin_lock_irq(&p->lock);
-	peer->based = false;
-	peer->full = true;
+	peer->tracked = DMO_TRACKED_ALL;
 	peer->copy_all = false;
 	dmo_peer_step_direct(peer, DMO_DIRECT_EV_ANEW);
 	dmo_peer_new_copy(peer, copy_id);
@@ -127,7 +128,7 @@ static void say_misfit(struct dmo_peer *peer)
 
 	if (peer->copy_all)
 		dmo_primary_error(p, -1, "a data device is another one than it was: full copy");
-	else if (!peer->based)
+	else if (peer->tracked != DMO_TRACKED_BASED)
 		;	/* the first link of an activation */
 	else if (c->begun && h->flags & DMO_SBF_INCONSISTENT)
 		dmo_primary_error(p, -1,
@@ -173,7 +174,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 
 	/* tags to come must be above a boundary that isn't of this side's making */
 	if (epoch > p->epoch ||
-	    (!(fits && peer->based) && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
+	    (!(fits && peer->tracked == DMO_TRACKED_BASED) && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
 		if (epoch > MAX_PEER_EPOCH) {
 			p->ops->abort(p->owner, "the peer's epoch leaves too few above it: format the peer again");
 			return;
@@ -210,7 +211,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 		peer->complete = boundary;
 	}
 	if (peer->hello.rel == DMO_REL_EQUAL)
-		peer->based = true;
+		peer->tracked = DMO_TRACKED_BASED;
 	if (peer->copy.begun)
 		peer->copy.step = peer->hello.copy_step;
 	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(peer->hello.committed, boundary) < 0 &&
@@ -233,9 +234,9 @@ void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h)
 	h->epoch = p->epoch;
 	h->copy_id = peer->copy.id;
 	h->flags |= DMO_HELLOF_CONDITION;
-	if (peer->copy_all || (peer->full && !peer->based))
+	if (peer->copy_all || peer->tracked == DMO_TRACKED_ALL)
 		h->flags |= DMO_HELLOF_FULL_COPY;
-	if (!peer->full && !peer->based && !peer->copy_all)
+	else if (peer->tracked == DMO_TRACKED_EQUAL)
 		h->flags |= DMO_SBF_ASSUME_EQUAL;
 	h->complete = peer->complete;
 	h->committed = peer->committed;
@@ -331,7 +332,7 @@ static void got_direct_ready(struct dmo_peer *peer, u64 copy)
 	peer->hello.copy_id = copy;
 	c->begun = true;
 	peer->last_ends_copy = false;
-	peer->based = true;
+	peer->tracked = DMO_TRACKED_BASED;
 	peer->ship_gen++;
 }
 

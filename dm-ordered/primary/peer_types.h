@@ -13,6 +13,17 @@
 
 struct dmo_primary;
 
+/*
+ * What is tracked here, against which state of the peer it holds. EQUAL or ALL at an
+ * activation; BASED by the receive thread (DIRECT_READY), the send thread (LAST) and the cycle
+ * thread (a link to a peer that is equal); ALL again when the cycle thread starts over.
+ */
+enum dmo_tracked {
+	DMO_TRACKED_EQUAL,	/* all that changed since the peer was equal: fits one that says so */
+	DMO_TRACKED_ALL,	/* everything is to be copied: fits any */
+	DMO_TRACKED_BASED,	/* what changed since a state that was sent to it; see struct dmo_peer */
+};
+
 #define DMO_SYNC_EXTENTS	2048
 #define DMO_SYNC_BYTES		(64u << 20)
 
@@ -96,7 +107,7 @@ struct dmo_copy {
  * struct dmo_peer - guarded by p->lock but for @large_said, @ship and copy.win
  * @p: whose peer it is; for ever
  *
- * What is tracked holds against one peer's state only: one that stands at @complete or
+ * In BASED what is tracked holds against one peer's state only: one that stands at @complete or
  * @last_cut_sent; or, from the begin of a direct copy to its end (copy.begun), is in the
  * middle of copy.id at copy.step or copy.sync_sent, or stands at the copy's end
  * (@last_cut_sent, if @last_ends_copy).
@@ -110,9 +121,8 @@ struct dmo_peer {
 	u32 cond;			/* enum dmo_condition */
 	unsigned long cond_since;
 	/* what it has and lacks */
-	bool based;
-	bool copy_all;			/* a data device was exchanged: no peer fits */
-	bool full;			/* began with, or fell back to, all references */
+	enum dmo_tracked tracked;
+	bool copy_all;			/* a data device was exchanged: no peer fits, whatever is tracked */
 	struct dmo_cut complete, committed, restored, last_cut_sent;
 	bool last_ends_copy;
 	u64 complete_ns, committed_ns;

@@ -192,7 +192,7 @@ static void complete_older(struct dmo_primary *p)
 	 */
 	dmo_peer_new_copy(peer, copy_id);
 	dmo_primary_step_older(p, DMO_CHUNK_EV_RELEASED);
-	peer->full = false;
+	peer->tracked = DMO_TRACKED_BASED;	/* since LAST; it stands at @complete */
 	spin_unlock_irq(&p->lock);
 	release_waiters(p);
 	p->ops->post(p->owner, DMO_FRAME_COMMIT, cut, 0);
@@ -582,7 +582,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->mem_used = atomic64_read(&st->used) + st->fixed;
 	s->peer_inconsistent = up && (peer->hello.flags & DMO_SBF_INCONSISTENT);
 	s->copying = peer->copy.direct != DMO_DIRECT_OFF;
-	s->copy_pending = peer->full && !peer->based;
+	s->copy_pending = peer->tracked == DMO_TRACKED_ALL;
 	if (s->copying && st->nr_vols) {
 		s->copy_left = dmo_primary_refs_bytes(p);
 		s->copy_total = max(peer->copy.total, s->copy_left);
@@ -669,7 +669,7 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	init_waitqueue_head(&p->wait);
 	INIT_LIST_HEAD(&p->merge_waiters);
 	p->store = dmo_store_create(m->sb.volumes, m->sb.nr_volumes, (u64)m->sb.budget_mib << 20,
-				    m->st.newest.n + 1, p->peer.full, why);
+				    m->st.newest.n + 1, p->peer.tracked == DMO_TRACKED_ALL, why);
 	if (IS_ERR(p->store)) {
 		r = PTR_ERR(p->store);
 		kfree(p);

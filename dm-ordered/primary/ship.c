@@ -469,7 +469,7 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	peer->last_sent = true;
 	peer->last_cut_sent = cut;
 	peer->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
-	peer->based = true;
+	peer->tracked = DMO_TRACKED_BASED;
 	p->older_since = jiffies;
 	spin_unlock_irq(&p->lock);
 	reset_totals(sh);

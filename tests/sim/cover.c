@@ -390,6 +390,8 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 				enum dmo_relation rel)
 {
+	bool based = p->peer.tracked == DMO_TRACKED_BASED;
+
 	switch (rel) {
 	case DMO_REL_FRESH:
 		COVER("handshake: fresh secondary");
@@ -399,10 +401,10 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 		break;
 	case DMO_REL_SAME:
 		COVER("handshake: same generation");
-		if (p->peer.based && p->older == DMO_CHUNK_SHIPPING &&
+		if (based && p->older == DMO_CHUNK_SHIPPING &&
 		    !dmo_cut_cmp(peer->complete, p->older_cut))
 			COVER("handshake: COMPLETE was lost with the old link");
-		if (p->peer.based && p->older == DMO_CHUNK_DRAINING)
+		if (based && p->older == DMO_CHUNK_DRAINING)
 			COVER("handshake: while the older chunk drains");
 		break;
 	case DMO_REL_ANCESTOR:
@@ -411,7 +413,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 	case DMO_REL_REFUSE:
 		break;
 	}
-	if (p->peer.based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->peer.copy.id)
+	if (based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->peer.copy.id)
 		COVER("handshake: the copy goes on");
 	__real_dmo_primary_link_up(p, peer, rel);
 }
