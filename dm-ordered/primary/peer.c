@@ -144,13 +144,101 @@ static void say_misfit(struct dmo_peer *peer)
 				  h->complete.epoch, h->complete.n);
 }
 
+/*
+ * What is to follow from a peer that has come.
+ * @fits: what is tracked holds against the state it is in; else all is copied
+ * @reached: the older chunk is COMPLETE there, which was lost with the old link
+ * @raise: the epoch goes above @epoch: tags to come must be above a boundary that isn't of this
+ *	side's making
+ * @refused: why the link must end
+ * @merge: why the older chunk can't be sent to it
+ */
+struct verdict {
+	struct dmo_cut boundary;
+	u64 epoch;
+	bool fits, reached, raise;
+	const char *refused, *merge;
+};
+
+/* p->lock is held, and the older chunk has drained, or there is none. Changes nothing. */
+static struct verdict judge(const struct dmo_peer *peer)
+{
+	const struct dmo_peer_hello *h = &peer->hello;
+	const struct dmo_primary *p = peer->p;
+	struct verdict v = {
+		.boundary = h->complete,
+		.epoch = max(h->complete.epoch, h->epoch),
+		.fits = peer_fits(peer),
+	};
+	bool shipping = p->older == DMO_CHUNK_SHIPPING;
+	bool based = v.fits && peer->tracked == DMO_TRACKED_BASED;
+	int cmp = dmo_cut_cmp(v.boundary, p->older_cut);
+
+	lockdep_assert_held(&peer->p->lock);
+	v.reached = v.fits && shipping && !cmp;
+	v.raise = v.epoch > p->epoch ||
+		  (!based && dmo_cut_cmp(v.boundary, (struct dmo_cut){ p->epoch, 0 }) > 0);
+	if (v.raise && v.epoch > MAX_PEER_EPOCH)
+		v.refused = "the peer's epoch leaves too few above it: format the peer again";
+	/*
+	 * An INCONSISTENT peer takes nothing but the end of a copy, and a copy is begun on the link
+	 * that it ends on: there will be another end.
+	 */
+	if (shipping && !v.reached && cmp >= 0)
+		v.merge = "the peer already has a later boundary";
+	else if (shipping && !v.reached && h->flags & DMO_SBF_INCONSISTENT)
+		v.merge = "the peer needs a copy first";
+	return v;
+}
+
+/* Return: why the link must end, NULL: it goes on. Sleeps. */
+static const char *carry_out(struct dmo_peer *peer, const struct verdict *v)
+{
+	struct dmo_primary *p = peer->p;
+
+	if (v->refused)
+		return v->refused;
+	if (v->raise && dmo_primary_raise_epoch(p, v->epoch))
+		return "raising the epoch failed: metadata device error";
+	if (v->merge)
+		dmo_primary_merge_older(p, v->merge);
+	if (!v->fits) {
+		say_misfit(peer);
+		start_over(peer);
+	}
+	return NULL;
+}
+
+/*
+ * It fits, or was made to, so what is tracked holds against this boundary.
+ * Return: is COMMIT of it to be said?
+ */
+static bool take_up(struct dmo_peer *peer, const struct verdict *v)
+{
+	lockdep_assert_held(&peer->p->lock);
+	if (!v->reached) {
+		/* of an earlier activation: when its first block was written is not known here */
+		if (dmo_cut_cmp(peer->complete, v->boundary))
+			peer->complete_since = ktime_get();
+		peer->complete = v->boundary;
+	}
+	if (peer->hello.rel == DMO_REL_EQUAL)
+		peer->tracked = DMO_TRACKED_BASED;
+	if (peer->copy.begun)
+		peer->copy.step = peer->hello.copy_step;
+	step_link(peer, DMO_PEER_EV_READY);
+	peer->ship_gen++;
+	return !v->reached && !dmo_cut_is_zero(v->boundary) &&
+	       dmo_cut_cmp(peer->hello.committed, v->boundary) < 0;
+}
+
 /* The older chunk has drained, or there is none. */
 void dmo_peer_established(struct dmo_peer *peer)
 {
 	struct dmo_primary *p = peer->p;
-	u64 epoch = max(peer->hello.complete.epoch, peer->hello.epoch);
-	bool fits, commit, reached = false;
-	struct dmo_cut boundary;
+	const char *refused;
+	struct verdict v;
+	bool commit;
 
 	spin_lock_irq(&p->lock);
 	if (peer->link != DMO_PEER_NEW) {
@@ -162,39 +250,15 @@ void dmo_peer_established(struct dmo_peer *peer)
 	spin_unlock_irq(&p->lock);
 	dmo_ship_reset(p);
 	spin_lock_irq(&p->lock);
-	fits = peer_fits(peer);
-	boundary = peer->hello.complete;
-	if (fits && p->older == DMO_CHUNK_SHIPPING &&
-	    !dmo_cut_cmp(boundary, p->older_cut)) {
-		/* its COMPLETE was lost with the old link */
+	v = judge(peer);
+	if (v.reached)
 		dmo_primary_step_older(p, DMO_CHUNK_EV_COMPLETE);
-		reached = true;
-	}
 	spin_unlock_irq(&p->lock);
 
-	/* tags to come must be above a boundary that isn't of this side's making */
-	if (epoch > p->epoch ||
-	    (!(fits && peer->tracked == DMO_TRACKED_BASED) && dmo_cut_cmp(boundary, (struct dmo_cut){ p->epoch, 0 }) > 0)) {
-		if (epoch > MAX_PEER_EPOCH) {
-			p->ops->abort(p->owner, "the peer's epoch leaves too few above it: format the peer again");
-			return;
-		}
-		if (dmo_primary_raise_epoch(p, epoch)) {
-			p->ops->abort(p->owner, "raising the epoch failed: metadata device error");
-			return;
-		}
-	}
-	if (!reached && p->older == DMO_CHUNK_SHIPPING && dmo_cut_cmp(boundary, p->older_cut) >= 0)
-		dmo_primary_merge_older(p, "the peer already has a later boundary");
-	/*
-	 * An INCONSISTENT peer takes nothing but the end of a copy, and a copy is begun on the link
-	 * that it ends on: there will be another end.
-	 */
-	if (!reached && p->older == DMO_CHUNK_SHIPPING && peer->hello.flags & DMO_SBF_INCONSISTENT)
-		dmo_primary_merge_older(p, "the peer needs a copy first");
-	if (!fits) {
-		say_misfit(peer);
-		start_over(peer);
+	refused = carry_out(peer, &v);
+	if (refused) {
+		p->ops->abort(p->owner, refused);
+		return;
 	}
 
 	spin_lock_irq(&p->lock);
@@ -203,25 +267,11 @@ void dmo_peer_established(struct dmo_peer *peer)
 		spin_unlock_irq(&p->lock);
 		return;
 	}
-	/* it fits, so what is tracked holds against this boundary */
-	if (!reached) {
-		/* of an earlier activation: when its first block was written is not known here */
-		if (dmo_cut_cmp(peer->complete, boundary))
-			peer->complete_since = ktime_get();
-		peer->complete = boundary;
-	}
-	if (peer->hello.rel == DMO_REL_EQUAL)
-		peer->tracked = DMO_TRACKED_BASED;
-	if (peer->copy.begun)
-		peer->copy.step = peer->hello.copy_step;
-	commit = !dmo_cut_is_zero(boundary) && dmo_cut_cmp(peer->hello.committed, boundary) < 0 &&
-		 !reached;
-	step_link(peer, DMO_PEER_EV_READY);
-	peer->ship_gen++;
+	commit = take_up(peer, &v);
 	spin_unlock_irq(&p->lock);
 	WRITE_ONCE(p->store->kick_bytes, dmo_peer_early_bytes(peer));
 	if (commit)
-		p->ops->post(p->owner, DMO_FRAME_COMMIT, boundary, 0);
+		p->ops->post(p->owner, DMO_FRAME_COMMIT, v.boundary, 0);
 }
 
 /* ---- what the session tells of the link ---- */
