@@ -2,7 +2,7 @@
 /*
  * The primary side of a session, as the session and the target see it. Behind
  * it: write.c (from map() to end_io), copyout.c, ship.c (send thread), chunk.c
- * and range.c (the store), primary.c (the cycle thread).
+ * and range.c (the store), primary.c (the cycle thread), peer.c (the secondary).
  */
 #ifndef DMO_PRIMARY_H
 #define DMO_PRIMARY_H

@@ -23,7 +23,8 @@
 
 int dmo_ship_init(struct dmo_primary *p)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_copy *c = &p->peer.copy;
 	int i;
 
 	sh->desc = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->desc), GFP_KERNEL);
@@ -34,8 +35,8 @@ int dmo_ship_init(struct dmo_primary *p)
 	if (!sh->desc || !sh->page || !sh->own || !sh->bvec || !sh->copy)
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
-		p->win[i] = kvzalloc(sizeof(*p->win[i]), GFP_KERNEL);
-		if (!p->win[i])
+		c->win[i] = kvzalloc(sizeof(*c->win[i]), GFP_KERNEL);
+		if (!c->win[i])
 			return -ENOMEM;
 	}
 	for (i = 0; i < DMO_WIRE_MAX_DESC; i++) {
@@ -48,14 +49,14 @@ int dmo_ship_init(struct dmo_primary *p)
 
 void dmo_ship_destroy(struct dmo_primary *p)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	int i;
 
 	for (i = 0; sh->own && i < DMO_WIRE_MAX_DESC; i++)
 		if (sh->own[i])
 			put_page(sh->own[i]);
-	kvfree(p->win[0]);
-	kvfree(p->win[1]);
+	kvfree(p->peer.copy.win[0]);
+	kvfree(p->peer.copy.win[1]);
 	kfree(sh->bvec);
 	kfree(sh->copy);
 	kfree(sh->own);
@@ -82,24 +83,28 @@ static void reset_totals(struct dmo_ship *sh)
 
 void dmo_ship_reset(struct dmo_primary *p)
 {
-	rewind_walk(&p->ship);
-	reset_totals(&p->ship);
-	p->syncing = false;
-	p->win[0]->nr = 0;
-	p->win[1]->nr = 0;
-	p->win[0]->bytes = 0;
-	p->win[1]->bytes = 0;
+	struct dmo_copy *c = &p->peer.copy;
+
+	rewind_walk(&p->peer.ship);
+	reset_totals(&p->peer.ship);
+	c->syncing = false;
+	c->win[0]->nr = 0;
+	c->win[1]->nr = 0;
+	c->win[0]->bytes = 0;
+	c->win[1]->bytes = 0;
 }
 
 void dmo_ship_unack(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 	struct dmo_range_waiter w;
+	struct dmo_window *win;
 	u32 i, k, n;
 
 	for (i = 0; i < 2; i++) {
-		for (k = 0; k < p->win[i]->nr; k++) {
-			struct dmo_extent *e = &p->win[i]->ext[k];
+		win = p->peer.copy.win[i];
+		for (k = 0; k < win->nr; k++) {
+			struct dmo_extent *e = &win->ext[k];
 			struct dmo_vol *v = &st->vols[e->vol];
 
 			for (n = 0; n < e->nr; n++) {
@@ -109,8 +114,8 @@ void dmo_ship_unack(struct dmo_primary *p)
 				dmo_range_unlock(st, &w.range);
 			}
 		}
-		p->win[i]->nr = 0;
-		p->win[i]->bytes = 0;
+		win->nr = 0;
+		win->bytes = 0;
 	}
 }
 
@@ -173,7 +178,7 @@ static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *pag
 
 static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	u32 len = sh->nr * sizeof(*sh->desc);
 	u64 left = type == DMO_FRAME_DIRECT ? dmo_primary_refs_bytes(p) : 0;
 	int r;
@@ -197,7 +202,7 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
  */
 static bool walk_holds(struct dmo_primary *p)
 {
-	return READ_ONCE(p->ship_gen) == p->ship.gen;
+	return READ_ONCE(p->peer.ship_gen) == p->peer.ship.gen;
 }
 
 /* ---- slots ---- */
@@ -205,7 +210,7 @@ static bool walk_holds(struct dmo_primary *p)
 /* Take unsent slots of the older chunk: pages, masks, addresses. Return: how many. */
 static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_store *st = p->store;
 	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
 	u32 n = 0;
@@ -234,7 +239,7 @@ static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 
 static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	u32 n, i;
 	int r;
 
@@ -263,7 +268,7 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 /* The next run of zero zones. Return: how many, 0: none left */
 static u32 next_zones(struct dmo_primary *p, u8 parity)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_vol *v;
 	u64 end;
 
@@ -280,7 +285,7 @@ static u32 next_zones(struct dmo_primary *p, u8 parity)
 
 static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	u8 old = dmo_cycle_active(&p->store->cycle) ^ 1;
 	bool holds;
 	u32 n;
@@ -304,14 +309,15 @@ static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block, int err)
 {
+	struct dmo_peer *peer = &p->peer;
 	bool first;
 
 	spin_lock_irq(&p->lock);
-	first = !p->read_error;
+	first = !peer->read_error;
 	if (first)
-		p->read_error_since = jiffies;
-	p->read_error = true;
-	p->read_retry = jiffies + msecs_to_jiffies(READ_RETRY_MS);
+		peer->read_error_since = jiffies;
+	peer->read_error = true;
+	peer->read_retry = jiffies + msecs_to_jiffies(READ_RETRY_MS);
 	spin_unlock_irq(&p->lock);
 	/* said once, tried again each READ_RETRY_MS */
 	if (first)
@@ -323,7 +329,7 @@ static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block,
 /* The next run of referenced blocks within one zone, at most @room of them; 0: none left. */
 static u32 next_run(struct dmo_primary *p, u8 parity, u32 room)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_vol *v;
 	u64 unit, end, zone_end;
 
@@ -367,7 +373,7 @@ static u32 choose_blocks(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u6
 static int read_chosen(struct dmo_primary *p, struct dmo_vol *v, u64 first, u32 nr,
 		       unsigned long *want)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	u32 from, to, n = sh->nr_own;
 	int r;
 
@@ -403,7 +409,7 @@ static void batch_chosen(struct dmo_ship *sh, struct dmo_vol *v, u64 first, u32 
 static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_store *st = p->store;
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_ship *sh = &p->peer.ship;
 	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
@@ -430,7 +436,7 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 		r = -EAGAIN;
 	up_read(&p->active_sem);
 	if (!r)
-		WRITE_ONCE(p->read_error, false);
+		WRITE_ONCE(p->peer.read_error, false);
 	if (sh->nr)
 		return batch_send(p, l, DMO_FRAME_DATA, why) ?: 1;
 	if (r)
@@ -442,7 +448,8 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_peer *peer = &p->peer;
+	struct dmo_ship *sh = &peer->ship;
 	struct dmo_wire_last wire;
 	struct dmo_last last = {
 		.total_records = sh->records,
@@ -452,17 +459,17 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	struct dmo_cut cut;
 
 	spin_lock_irq(&p->lock);
-	if (p->older != DMO_CHUNK_SHIPPING || p->last_sent || sh->gen != p->ship_gen) {
+	if (p->older != DMO_CHUNK_SHIPPING || peer->last_sent || sh->gen != peer->ship_gen) {
 		spin_unlock_irq(&p->lock);
 		return 1;	/* merged in between: look again */
 	}
 	last.time_ns = p->older_ns;
 	last.flags = p->older_flags;
 	cut = p->older_cut;
-	p->last_sent = true;
-	p->last_cut_sent = cut;
-	p->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
-	p->based = true;
+	peer->last_sent = true;
+	peer->last_cut_sent = cut;
+	peer->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
+	peer->tracked = DMO_TRACKED_BASED;
 	p->older_since = jiffies;
 	spin_unlock_irq(&p->lock);
 	reset_totals(sh);
@@ -493,6 +500,7 @@ static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
  */
 static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr)
 {
+	struct dmo_copy *c = &p->peer.copy;
 	struct dmo_store *st = p->store;
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
@@ -504,37 +512,39 @@ static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 
 	r = dmo_zone_test(v, parity, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
 	for (b = first; !r && b < first + nr; b += 1u << v->unit_shift)
 		if (dmo_ref_clear(st, v, parity, b))
-			window_add(p->win[p->filling], v->index, b >> v->unit_shift,
+			window_add(c->win[c->filling], v->index, b >> v->unit_shift,
 				   DMO_BLOCK << v->unit_shift);
 	dmo_range_unlock(st, &w.range);
 	if (!r)
-		batch_chosen(&p->ship, v, first, nr, want);
+		batch_chosen(&p->peer.ship, v, first, nr, want);
 	return r;
 }
 
 static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char *why)
 {
+	struct dmo_copy *c = &p->peer.copy;
+
 	spin_lock_irq(&p->lock);
-	if (p->syncing) {
+	if (c->syncing) {
 		spin_unlock_irq(&p->lock);
 		return 0;	/* one at a time; SYNCED kicks */
 	}
-	p->syncing = true;
-	p->filling ^= 1;
-	p->ship.sync_sent = p->ship.sync_sent + 1 ?: 1;
+	c->syncing = true;
+	c->filling ^= 1;
+	c->sync_sent = c->sync_sent + 1 ?: 1;
 	if (end) {
-		p->direct = DMO_DIRECT_PASSED;
-		p->direct_since = jiffies;
+		dmo_peer_step_direct(&p->peer, DMO_DIRECT_EV_PASSED);
+		c->direct_since = jiffies;
 	}
 	spin_unlock_irq(&p->lock);
-	return dmo_link_send(l, DMO_FRAME_SYNC, (struct dmo_cut){}, p->ship.sync_sent, NULL, 0,
-			     NULL, 0, 0, why) ?: 1;
+	return dmo_link_send(l, DMO_FRAME_SYNC, (struct dmo_cut){}, c->sync_sent, NULL, 0, NULL, 0,
+			     0, why) ?: 1;
 }
 
 static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
-	struct dmo_window *w = p->win[p->filling];
+	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_window *w = p->peer.copy.win[p->peer.copy.filling];
 	u8 parity = dmo_cycle_active(&p->store->cycle);
 	int r = 0;
 	u32 n;
@@ -561,7 +571,7 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 		r = -EAGAIN;
 	up_read(&p->active_sem);
 	if (!r)
-		WRITE_ONCE(p->read_error, false);
+		WRITE_ONCE(p->peer.read_error, false);
 	if (sh->nr)
 		return batch_send(p, l, DMO_FRAME_DIRECT, why) ?: 1;
 	if (r)
@@ -573,20 +583,21 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->ship;
+	struct dmo_peer *peer = &p->peer;
+	struct dmo_ship *sh = &peer->ship;
 	enum dmo_direct direct;
 	bool ship;
 	int r;
 
 	spin_lock_irq(&p->lock);
-	direct = p->direct;
-	ship = p->up && p->older == DMO_CHUNK_SHIPPING && !p->last_sent;
-	if (!p->up || (p->read_error && time_before(jiffies, p->read_retry))) {
+	direct = peer->copy.direct;
+	ship = p->older == DMO_CHUNK_SHIPPING && !peer->last_sent;
+	if (peer->link != DMO_PEER_UP || (peer->read_error && time_before(jiffies, peer->read_retry))) {
 		spin_unlock_irq(&p->lock);
 		return 0;
 	}
-	if (sh->gen != p->ship_gen) {
-		sh->gen = p->ship_gen;
+	if (sh->gen != peer->ship_gen) {
+		sh->gen = peer->ship_gen;
 		rewind_walk(sh);
 		if (direct == DMO_DIRECT_RUN)
 			reset_totals(sh);	/* DIRECT_BEGIN dropped early data */

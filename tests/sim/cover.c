@@ -67,6 +67,130 @@ int __wrap_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev)
 	return __real_dmo_chunk_next(st, ev);
 }
 
+/* ---- the link to the peer ---- */
+
+int __real_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);
+int __wrap_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);
+int __wrap_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev)
+{
+	enum dmo_peer_link was = *st;
+
+	switch (ev) {
+	case DMO_PEER_EV_CAME:
+		if (was == DMO_PEER_AWAY)
+			COVER("peer: away, came -> new");
+		else
+			COVER("peer: lost, came -> returned");
+		break;
+	case DMO_PEER_EV_TAKE:
+		COVER("peer: new, take -> taken");
+		break;
+	case DMO_PEER_EV_READY:
+		COVER("peer: taken, ready -> up");
+		break;
+	case DMO_PEER_EV_GONE:
+		switch (was) {
+		case DMO_PEER_AWAY:
+			COVER("peer: away, gone -> lost");
+			break;
+		case DMO_PEER_NEW:
+			COVER("peer: new, gone -> lost");
+			break;
+		case DMO_PEER_TAKEN:
+			COVER("peer: taken, gone -> lost");
+			break;
+		case DMO_PEER_UP:
+			COVER("peer: up, gone -> lost");
+			break;
+		case DMO_PEER_LOST:
+			COVER("peer: lost, gone -> lost");
+			break;
+		case DMO_PEER_RETURNED:
+			COVER("rare: peer: returned, gone -> lost");
+			break;
+		}
+		break;
+	case DMO_PEER_EV_SETTLED:
+		if (was == DMO_PEER_LOST)
+			COVER("peer: lost, settled -> away");
+		else
+			COVER("peer: returned, settled -> new");
+		break;
+	}
+	return __real_dmo_peer_next(st, ev);
+}
+
+/* ---- the direct copy ---- */
+
+static void cover_direct_lost(enum dmo_direct was)
+{
+	switch (was) {
+	case DMO_DIRECT_OFF:
+		COVER("direct: off, lost");
+		break;
+	case DMO_DIRECT_BEGIN:
+		COVER("direct: begin, lost -> off");
+		break;
+	case DMO_DIRECT_RUN:
+		COVER("direct: run, lost -> off");
+		break;
+	case DMO_DIRECT_PASSED:
+		COVER("direct: passed, lost -> off");
+		break;
+	case DMO_DIRECT_SYNCED:
+		COVER("rare: direct: synced, lost -> off");
+		break;
+	case DMO_DIRECT_FINISH:
+		COVER("direct: finish, lost");
+		break;
+	}
+}
+
+int __real_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev);
+int __wrap_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev);
+int __wrap_dmo_direct_next(enum dmo_direct *st, enum dmo_direct_event ev)
+{
+	switch (ev) {
+	case DMO_DIRECT_EV_BEGIN:
+		COVER("direct: off, begin -> begin");
+		break;
+	case DMO_DIRECT_EV_READY:
+		COVER("direct: begin, ready -> run");
+		break;
+	case DMO_DIRECT_EV_PASSED:
+		COVER("direct: run, passed -> passed");
+		break;
+	case DMO_DIRECT_EV_SYNCED:
+		COVER("direct: passed, synced -> synced");
+		break;
+	case DMO_DIRECT_EV_AGAIN:
+		COVER("direct: synced, again -> run");
+		break;
+	case DMO_DIRECT_EV_FINISH:
+		COVER("direct: synced, finish -> finish");
+		break;
+	case DMO_DIRECT_EV_ENDED:
+		if (*st == DMO_DIRECT_OFF)
+			COVER("direct: off, ended");
+		else
+			COVER("direct: finish, ended -> off");
+		break;
+	case DMO_DIRECT_EV_MERGED:
+		if (*st == DMO_DIRECT_OFF)
+			COVER("direct: off, merged");
+		else
+			COVER("direct: finish, merged -> off");
+		break;
+	case DMO_DIRECT_EV_LOST:
+		cover_direct_lost(*st);
+		break;
+	case DMO_DIRECT_EV_ANEW:
+		COVER("direct: off, anew");
+		break;
+	}
+	return __real_dmo_direct_next(st, ev);
+}
+
 /* ---- the store ---- */
 
 u64 __real_dmo_store_demote(struct dmo_store *st, u64 target);
@@ -217,7 +341,6 @@ int __real_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
 int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
 {
-	enum dmo_direct direct = p->direct;
 	int rc;
 
 	switch (h->type) {
@@ -243,10 +366,6 @@ int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 		break;
 	}
 	rc = __real_dmo_primary_frame(p, h, why);
-	if (direct == DMO_DIRECT_BEGIN && p->direct == DMO_DIRECT_RUN)
-		COVER("direct: begin -> run");
-	if (direct == DMO_DIRECT_PASSED && p->direct == DMO_DIRECT_SYNCED)
-		COVER("direct: passed -> synced");
 	return rc;
 }
 
@@ -254,15 +373,12 @@ int __real_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
 int __wrap_dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
-	enum dmo_direct direct = p->direct;
-	bool sent = p->last_sent;
+	bool sent = p->peer.last_sent;
 	int rc = __real_dmo_primary_produce(p, l, why);
 
-	if (direct == DMO_DIRECT_RUN && p->direct == DMO_DIRECT_PASSED)
-		COVER("direct: run -> passed");
-	if (!sent && p->last_sent)
+	if (!sent && p->peer.last_sent)
 		COVER("primary: LAST sent");
-	if (p->read_error)
+	if (p->peer.read_error)
 		COVER("primary: a reference can't be read");
 	return rc;
 }
@@ -274,6 +390,8 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 				enum dmo_relation rel)
 {
+	bool based = p->peer.tracked == DMO_TRACKED_BASED;
+
 	switch (rel) {
 	case DMO_REL_FRESH:
 		COVER("handshake: fresh secondary");
@@ -283,10 +401,10 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 		break;
 	case DMO_REL_SAME:
 		COVER("handshake: same generation");
-		if (p->based && p->older == DMO_CHUNK_SHIPPING &&
+		if (based && p->older == DMO_CHUNK_SHIPPING &&
 		    !dmo_cut_cmp(peer->complete, p->older_cut))
 			COVER("handshake: COMPLETE was lost with the old link");
-		if (p->based && p->older == DMO_CHUNK_DRAINING)
+		if (based && p->older == DMO_CHUNK_DRAINING)
 			COVER("handshake: while the older chunk drains");
 		break;
 	case DMO_REL_ANCESTOR:
@@ -295,7 +413,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 	case DMO_REL_REFUSE:
 		break;
 	}
-	if (p->based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->copy_id)
+	if (based && (peer->flags & DMO_SBF_INCONSISTENT) && peer->copy_id == p->peer.copy.id)
 		COVER("handshake: the copy goes on");
 	__real_dmo_primary_link_up(p, peer, rel);
 }
@@ -304,28 +422,9 @@ void __real_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p)
 {
-	switch (p->direct) {
-	case DMO_DIRECT_OFF:
-		break;
-	case DMO_DIRECT_BEGIN:
-		COVER("direct: link lost in begin");
-		break;
-	case DMO_DIRECT_RUN:
-		COVER("direct: link lost in run");
-		break;
-	case DMO_DIRECT_PASSED:
-		COVER("direct: link lost in passed");
-		break;
-	case DMO_DIRECT_SYNCED:
-		COVER("direct: link lost in synced");
-		break;
-	case DMO_DIRECT_FINISH:
-		COVER("direct: link lost in finish");
-		break;
-	}
-	if (p->older == DMO_CHUNK_SHIPPING && p->last_sent)
+	if (p->older == DMO_CHUNK_SHIPPING && p->peer.last_sent)
 		COVER("link: lost between LAST and COMPLETE");
-	if (p->drop_pending)
+	if (p->peer.drop_pending)
 		COVER("link: lost between DROP and DROPPED");
 	__real_dmo_primary_link_down(p);
 }

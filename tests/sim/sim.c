@@ -100,14 +100,12 @@ void sim_on_event(struct host *h, u32 event, u64 epoch, u64 n, int volume, const
 		break;
 	case DMO_EVENT_INCONSISTENT:
 		if (of_host(h) == pri) {
-			COVER("direct: off -> begin");
 			w.sec_may_be_inconsistent = w.copy_begun = true;
 			w.copy_ended = false;
 		}
 		break;
 	case DMO_EVENT_CONSISTENT:
 		if (of_host(h) == pri) {
-			COVER("direct: finish -> off");
 			w.copy_ended = true;
 		} else {
 			w.sec_may_be_inconsistent = w.copy_begun;
@@ -476,13 +474,13 @@ void note_known(void)
 	struct dmo_session *s = node_session(pri);
 
 	if (s && s->pri) {
-		if (w.doubt && dmo_cut_cmp(s->pri->complete, w.doubt_cut) > 0 &&
-		    model_find(s->pri->complete)) {
+		if (w.doubt && dmo_cut_cmp(s->pri->peer.complete, w.doubt_cut) > 0 &&
+		    model_find(s->pri->peer.complete)) {
 			w.doubt = DOUBT_NONE;
 			COVER("other: the secondary is the primary's again");
 		}
-		model_note_complete(s->pri->complete);
-		model_note_committed(s->pri->committed);
+		model_note_complete(s->pri->peer.complete);
+		model_note_committed(s->pri->peer.committed);
 	}
 }
 
@@ -669,16 +667,16 @@ static void check_early_cut(struct dmo_primary *p)
 	/* the cycle thread may wait for a write that does not end; what fits no more is not cut, but copied */
 	for (v = 0; v < pri->nr_volumes; v++)
 		held |= disk_is_held(pri->data[v]);
-	if (!p->up || p->drop_pending || p->older != DMO_CHUNK_NONE ||
-	    p->direct != DMO_DIRECT_OFF || p->peer_flags & DMO_SBF_INCONSISTENT ||
-	    bytes < p->peer_chunk_max / 4 || bytes > p->peer_chunk_max || held) {
+	if (p->peer.link != DMO_PEER_UP || p->peer.drop_pending || p->older != DMO_CHUNK_NONE ||
+	    p->peer.copy.direct != DMO_DIRECT_OFF || p->peer.hello.flags & DMO_SBF_INCONSISTENT ||
+	    bytes < p->peer.hello.chunk_max / 4 || bytes > p->peer.hello.chunk_max || held) {
 		w.large_since = 0;
 	} else if (!w.large_since) {
 		w.large_since = sim_now;
 	} else if (sim_now - w.large_since > EARLY_CUT) {
 		sim_fail_note("a chunk of %llu KiB is not cut for %llu ms, and %llu KiB fit the secondary's journal",
 			      bytes >> 10, (sim_now - w.large_since) / SIM_MS,
-			      p->peer_chunk_max >> 10);
+			      p->peer.hello.chunk_max >> 10);
 	}
 }
 
@@ -1417,9 +1415,11 @@ static bool drained(void)
 	if (!p || !p->pri || p->role != DMO_ROLE_PRIMARY)
 		return false;
 	x = p->pri;
-	ok = x->up && x->older == DMO_CHUNK_NONE && x->direct == DMO_DIRECT_OFF &&
-	     !x->merge_wanted && dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
-	     !dmo_cut_cmp(x->complete, x->committed) && !dmo_cut_cmp(x->complete, x->restored);
+	ok = x->peer.link == DMO_PEER_UP && x->older == DMO_CHUNK_NONE &&
+	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted &&
+	     dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
+	     !dmo_cut_cmp(x->peer.complete, x->peer.committed) &&
+	     !dmo_cut_cmp(x->peer.complete, x->peer.restored);
 	s = node_session(sec);
 	/* one whose peer has found another, or an earlier self, may not have noticed yet */
 	if (w.doubt && (w.conn_twin || !w.conn || conn_dead(w.conn) || !s || !s->link ||
@@ -1440,16 +1440,16 @@ static void describe_stuck(void)
 		     sec->started, w.busy[0], w.busy[1], w.lanes, w.done_ops, plan->nr_ops);
 	if (p && p->pri)
 		n += snprintf(text + n, sizeof(text) - n,
-			      "; primary up %d older %u direct %u active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
-			      p->pri->up, p->pri->older, p->pri->direct,
+			      "; primary %s older %u direct %s active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
+			      dmo_peer_link_name(p->pri->peer.link), p->pri->older, dmo_direct_name(p->pri->peer.copy.direct),
 			      p->pri->store->slots[p->pri->store->cycle.idx].counter,
 			      p->pri->store->zeroes[p->pri->store->cycle.idx].counter,
 			      p->pri->store->refs[p->pri->store->cycle.idx].counter,
 			      p->pri->store->slots[!p->pri->store->cycle.idx].counter,
 			      p->pri->store->zeroes[!p->pri->store->cycle.idx].counter,
 			      p->pri->store->refs[!p->pri->store->cycle.idx].counter,
-			      p->pri->complete.epoch, p->pri->complete.n, p->pri->committed.epoch,
-			      p->pri->committed.n, p->pri->restored.epoch, p->pri->restored.n);
+			      p->pri->peer.complete.epoch, p->pri->peer.complete.n, p->pri->peer.committed.epoch,
+			      p->pri->peer.committed.n, p->pri->peer.restored.epoch, p->pri->peer.restored.n);
 	s = node_session(sec);
 	if (s && s->sec)
 		snprintf(text + n, sizeof(text) - n, "; secondary inconsistent %d complete %llu.%llu restored %llu.%llu why %.60s",
