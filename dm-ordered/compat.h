@@ -26,7 +26,7 @@
 #endif
 
 #define DMO_SECTOR		512u
-#define DMO_BLOCK		4096u	/* design section 1: block */
+#define DMO_BLOCK		4096u	/* a block */
 #define DMO_BLOCK_SHIFT		12
 #define DMO_BLOCK_SECTORS	8u
 #define DMO_FULL_MASK		0xffu
@@ -38,7 +38,7 @@ static inline u32 dmo_crc(u32 crc, const void *p, size_t len)
 }
 
 /**
- * struct dmo_cut - a cut: tag (epoch, n) (design section 6, Words)
+ * struct dmo_cut - a cut, named by its tag (epoch, n)
  * @epoch: epoch of the coordinator that made it
  * @n: number within, and the seq of the chunk that ends at it
  */

@@ -7,7 +7,7 @@
  * record never crosses the end of the ring: if the rest is too short for it,
  * it starts at 0. So the successor of a record is sought right behind it and,
  * if it isn't there, at 0; only the successor's sequence together with its
- * predecessor's checksum is accepted (design section 4).
+ * predecessor's checksum is accepted (R3).
  */
 #ifndef DMO_JSCAN_H
 #define DMO_JSCAN_H

@@ -546,7 +546,7 @@ int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *w
 
 	for (i = 0; i < nr; i++)
 		blocks += vols[i].sectors / DMO_BLOCK_SECTORS + 1;
-	/* two bits a unit for all volumes within a quarter of the budget (design section 3) */
+	/* two bits a unit for all volumes within a quarter of the budget */
 	for (shift = 0; shift <= DMO_UNIT_SHIFT_MAX; shift++) {
 		need = (blocks >> shift) / 4 + nr * 32;
 		if (need <= budget / 4)

@@ -14,7 +14,7 @@
  *   journal_start  journal ring, to the end of the device
  *
  * All integers are little-endian. A block is 4096 bytes. Both roles use the
- * same format, so that a role change never reformats (design section 2).
+ * same format, so that a role change never reformats.
  *
  * The superblock changes seldom: format, activation, role, volumes, flags. The
  * state block changes with every restore: one 512-byte sector, so that no tear

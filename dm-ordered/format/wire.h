@@ -107,7 +107,7 @@ struct dmo_wire_hello {			/* payload of HELLO, then nr_volumes entries */
 	__u8 uuid[DMO_UUID_LEN];
 	__le32 role;
 	__le32 flags;			/* DMO_SBF_INCONSISTENT, DMO_SBF_ASSUME_EQUAL, ... */
-	__le64 attach_id;		/* random, of this link (design section 6, Epoch) */
+	__le64 attach_id;		/* random, of this link */
 	__le64 epoch;
 	__le64 gen_current;
 	__le64 gen_history[DMO_GEN_HISTORY];

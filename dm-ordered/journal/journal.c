@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The journal ring of a secondary (design section 4).
+ * The journal ring of a secondary.
  *
  * tail                              good            head
  *   | chunk | LAST | COMMIT | chunk | LAST | COMMIT | open chunk ... |  free

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The store of a primary: which blocks belong to the active and to the older
- * chunk, and in which form (design section 3): slot, zero, or reference.
+ * chunk, and in which form: slot, zero, or reference.
  *
  * Parity. Two chunks exist at most; each has the parity (0 or 1) of its cycle
  * (cycle.h). A slot bears the parity of its chunk: the "cache stamp" of seed 0
@@ -286,7 +286,7 @@ void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 bl
 u64 dmo_store_demote(struct dmo_store *st, u64 target);
 
 /**
- * dmo_store_merge - fold the older chunk into the active one (design section 3, Merge)
+ * dmo_store_merge - fold the older chunk into the active one
  * The older chunk has drained; the caller is the only one that switches.
  * Context: process.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Block locks: overlapping writes in flight are serialised (design R2).
+ * Block locks: overlapping writes in flight are serialised (R2).
  *
  * A stripe's list holds the locks that are held and those that wait, in order
  * of arrival. A lock is held when no earlier one overlaps it. Because no such lock

@@ -110,7 +110,7 @@ enum dmo_session_state {
 				 */
 };
 
-/* States of the older chunk of a primary (design section 3). */
+/* States of the older chunk of a primary. */
 enum dmo_chunk_state {
 	DMO_CHUNK_NONE,
 	DMO_CHUNK_ACTIVE,	/* collects writes */

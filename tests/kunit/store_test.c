@@ -3,7 +3,7 @@
  * The store of a primary under a random story of writes, zeroes, failed
  * writes, cuts, merges, demotions, completions and lost links, against a model
  * of what it is for: at any moment, each chunk must hold every sector that was
- * written in its cycle, as it was at its cut (design section 3).
+ * written in its cycle, as it was at its cut.
  *
  * The model knows the disk, the disk at the cut, and per chunk which sectors
  * were written. It knows nothing of slots, masks and merging.
