@@ -456,16 +456,6 @@ void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 bl
 	dmo_range_unlock(st, &w.range);
 }
 
-static bool range_busy(struct dmo_stripe *sp, u16 vol, u64 first, u64 last)
-{
-	struct dmo_range *r;
-
-	list_for_each_entry(r, &sp->ranges, node)
-		if (r->vol == vol && r->first <= last && first <= r->last)
-			return true;
-	return false;
-}
-
 /*
  * Only of the active chunk, so no newer chunk can hold the block, and only if
  * no local write to its unit is in flight. Should the cycle be switched in between: a writer
@@ -488,7 +478,7 @@ static u64 demote_some(struct dmo_store *st, struct dmo_stripe *sp)
 
 		if (done == DEMOTE_BATCH)
 			break;
-		if (range_busy(sp, s->vol, s->block & ~mask, s->block | mask))
+		if (dmo_range_busy(sp, s->vol, s->block & ~mask, s->block | mask))
 			continue;
 		dmo_ref_set(st, v, parity, s->block);
 		dmo_slot_del(st, sp, s);

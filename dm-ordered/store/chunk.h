@@ -77,6 +77,8 @@ struct dmo_slot {
 struct dmo_stripe {
 	spinlock_t lock;		/* see above */
 	struct list_head ranges;	/* block locks held and queued, in order of arrival */
+	u8 cover[DMO_ZONE_BLOCKS];	/* how many of them cover a block of any of its zones ... */
+	bool cover_full;		/* ... which were too many to count since the list was empty */
 	struct list_head unsent[2];	/* slots by parity, coldest first */
 	struct list_head sent[2];
 	struct hlist_head *heads;
@@ -152,6 +154,7 @@ struct dmo_store {
  */
 struct dmo_range {
 	struct list_head node;
+	struct list_head ready;	/* of whoever unlocks: held now, and not told yet */
 	u64 first, last;	/* blocks, inclusive, unit-aligned */
 	u16 vol;
 	u32 blockers;		/* earlier overlapping ones still in the list */
@@ -209,6 +212,8 @@ bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
 void dmo_range_lock_wait(struct dmo_store *st, struct dmo_range_waiter *w, u16 vol, u64 block,
 			 u64 nr);
 void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r);
+/** dmo_range_busy - does any lock, held or queued, cover the unit? Holds: the stripe's lock */
+bool dmo_range_busy(struct dmo_stripe *sp, u16 vol, u64 first, u64 last);
 
 /** dmo_long_alloc - for @nr zones from @zone; never waits. Return: NULL: no memory */
 struct dmo_long *dmo_long_alloc(struct dmo_store *st, u16 vol, u64 zone, u64 nr,

@@ -7,6 +7,10 @@
  * crosses a zone, one list knows all that can overlap; because nobody asks for a
  * second lock while it holds one, nothing can deadlock.
  *
+ * The list is walked only for a lock that may meet another. For each block of a zone the stripe
+ * counts how many locks cover it, whichever of its zones it is of: where none does, there is
+ * nothing to look for. So many writes into one zone cost no more than one.
+ *
  * A lock on many zones (struct dmo_long) is one in each stripe that they are of, 256 at most however
  * many zones there are. They are taken one after the other, by ascending stripe, so that two
  * long ones meet in the same order everywhere.
@@ -42,6 +46,61 @@ void dmo_range_init(struct dmo_store *st, struct dmo_range *r, u16 vol, u64 bloc
 	r->granted = granted;
 }
 
+#define COVER_FULL	U8_MAX	/* that many, or more */
+
+/* Count @r in. Return: is any of its blocks covered by another? */
+static bool cover(struct dmo_stripe *sp, const struct dmo_range *r)
+{
+	u64 i, end = min_t(u64, r->last, r->first + DMO_ZONE_BLOCKS - 1);
+	bool met = false;
+
+	lockdep_assert_held(&sp->lock);
+	for (i = r->first; i <= end; i++) {
+		u8 *n = &sp->cover[i % DMO_ZONE_BLOCKS];
+
+		met |= *n;
+		if (*n == COVER_FULL || ++*n == COVER_FULL)
+			sp->cover_full = true;
+	}
+	return met;
+}
+
+/* Count @r, which is out of the list, out. Return: does another cover any of its blocks? */
+static bool uncover(struct dmo_stripe *sp, const struct dmo_range *r)
+{
+	u64 i, end = min_t(u64, r->last, r->first + DMO_ZONE_BLOCKS - 1);
+	bool met = false;
+
+	lockdep_assert_held(&sp->lock);
+	for (i = r->first; i <= end; i++) {
+		u8 *n = &sp->cover[i % DMO_ZONE_BLOCKS];
+
+		if (*n != COVER_FULL)
+			--*n;
+		met |= *n;
+	}
+	/* how many there were above that nobody knows, but now there is none */
+	if (sp->cover_full && list_empty(&sp->ranges)) {
+		memset(sp->cover, 0, sizeof(sp->cover));
+		sp->cover_full = false;
+	}
+	return met;
+}
+
+bool dmo_range_busy(struct dmo_stripe *sp, u16 vol, u64 first, u64 last)
+{
+	struct dmo_range unit = { .vol = vol, .first = first, .last = last }, *q;
+
+	lockdep_assert_held(&sp->lock);
+	/* a lock has all of a unit or nothing of it */
+	if (!sp->cover[first % DMO_ZONE_BLOCKS])
+		return false;
+	list_for_each_entry(q, &sp->ranges, node)
+		if (overlaps(q, &unit))
+			return true;
+	return false;
+}
+
 static bool lock_in(struct dmo_stripe *sp, struct dmo_range *r)
 {
 	struct dmo_range *q;
@@ -49,59 +108,39 @@ static bool lock_in(struct dmo_stripe *sp, struct dmo_range *r)
 	bool held;
 
 	spin_lock_irqsave(&sp->lock, flags);
-	list_for_each_entry(q, &sp->ranges, node)
-		if (overlaps(q, r))
-			r->blockers++;
+	if (cover(sp, r))
+		list_for_each_entry(q, &sp->ranges, node)
+			if (overlaps(q, r))
+				r->blockers++;
 	list_add_tail(&r->node, &sp->ranges);
 	/* once the lock is dropped a queued range may be granted, and gone */
 	held = !r->blockers;
-	if (held)
-		r->granted = NULL;
 	spin_unlock_irqrestore(&sp->lock, flags);
 	return held;
-}
-
-bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
-{
-	return lock_in(dmo_store_stripe(st, r->vol, r->first), r);
 }
 
 static void unlock_in(struct dmo_stripe *sp, struct dmo_range *r)
 {
 	struct dmo_range *q, *next;
+	LIST_HEAD(ready);	/* held from here on, and not told yet: nobody else has them in hand */
 	unsigned long flags;
 
-	for (;;) {
-		next = NULL;
-		spin_lock_irqsave(&sp->lock, flags);
-		if (!list_empty(&r->node)) {
-			q = r;
-			list_for_each_entry_continue(q, &sp->ranges, node)
-				if (overlaps(q, r))
-					q->blockers--;
-			list_del_init(&r->node);
-		}
-		/*
-		 * Those that became free are still in the list and held now; call them back
-		 * one at a time, outside the lock. @granted marks the ones not told yet.
-		 */
-		list_for_each_entry(q, &sp->ranges, node) {
-			if (!q->blockers && q->granted) {
-				next = q;
-				break;
-			}
-		}
-		if (next) {
-			void (*fn)(struct dmo_range *) = next->granted;
+	spin_lock_irqsave(&sp->lock, flags);
+	q = list_next_entry(r, node);
+	list_del_init(&r->node);
+	if (uncover(sp, r))
+		list_for_each_entry_from(q, &sp->ranges, node)
+			if (overlaps(q, r) && !--q->blockers)
+				list_add_tail(&q->ready, &ready);
+	spin_unlock_irqrestore(&sp->lock, flags);
+	/* outside of the lock; who is told may unlock, and be gone */
+	list_for_each_entry_safe(q, next, &ready, ready)
+		q->granted(q);
+}
 
-			next->granted = NULL;
-			spin_unlock_irqrestore(&sp->lock, flags);
-			fn(next);
-			continue;
-		}
-		spin_unlock_irqrestore(&sp->lock, flags);
-		return;
-	}
+bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r)
+{
+	return lock_in(dmo_store_stripe(st, r->vol, r->first), r);
 }
 
 void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r)

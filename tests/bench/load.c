@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_DEPTH	256
+#define MAX_DEPTH	1024
 
 static struct {
 	const char *dev, *walk, *latencies, *counter;

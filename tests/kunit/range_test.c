@@ -12,6 +12,7 @@
 #define THREADS		4
 #define TURNS		200
 #define AREA		12	/* blocks that the threads fight for */
+#define MANY		300	/* above what a u8 counts */
 
 struct lock {
 	struct dmo_range range;
@@ -316,8 +317,35 @@ static void threads(struct kunit *test)
 		kthread_stop(t[i]);
 }
 
+/* More locks on a block than a stripe counts: each has its turn, and afterwards nothing is left of them. */
+static void more_than_counted(struct kunit *test)
+{
+	struct dmo_stripe *sp = dmo_store_stripe(st, 0, 5);
+	struct lock *l, beside;
+	u32 i, waiting = 0, turns = 0;
+
+	l = kcalloc(MANY, sizeof(*l), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, l);
+	for (i = 0; i < MANY; i++)
+		waiting += !take(&l[i], 0, 5, 1 + i % 3);
+	KUNIT_EXPECT_EQ(test, waiting, MANY - 1);
+	KUNIT_EXPECT_TRUE(test, take(&beside, 0, 8, 1));
+	for (i = 0; i < MANY; i++) {
+		turns += l[i].held && (i + 1 == MANY || !l[i + 1].held);
+		drop(&l[i]);
+	}
+	KUNIT_EXPECT_EQ(test, turns, MANY);
+	KUNIT_EXPECT_FALSE(test, take(&l[0], 0, 6, 3));
+	drop(&beside);
+	KUNIT_EXPECT_TRUE(test, l[0].held);
+	drop(&l[0]);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(sp->cover, 0, sizeof(sp->cover)), NULL);
+	kfree(l);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(overlap),
+	KUNIT_CASE(more_than_counted),
 	KUNIT_CASE(order_of_arrival),
 	KUNIT_CASE(one_unlock_frees_many),
 	KUNIT_CASE(widened_to_units),

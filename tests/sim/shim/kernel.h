@@ -386,8 +386,8 @@ static inline void list_cut_position(struct list_head *l, struct list_head *h, s
 #define list_entry_is_head(p, h, m)	(&(p)->m == (h))
 #define list_for_each_entry(p, h, m) \
 	for (p = list_first_entry(h, __typeof__(*p), m); &p->m != (h); p = list_next_entry(p, m))
-#define list_for_each_entry_continue(p, h, m) \
-	for (p = list_next_entry(p, m); &p->m != (h); p = list_next_entry(p, m))
+#define list_for_each_entry_from(p, h, m) \
+	for (; &p->m != (h); p = list_next_entry(p, m))
 #define list_for_each_entry_safe(p, n, h, m) \
 	for (p = list_first_entry(h, __typeof__(*p), m), n = list_next_entry(p, m); \
 	     &p->m != (h); p = n, n = list_next_entry(n, m))
