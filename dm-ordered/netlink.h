@@ -7,7 +7,8 @@
 int dmo_netlink_init(void);
 void dmo_netlink_exit(void);
 
-/** dmo_netlink_event - multicast an event; @volume -1: none, @why NULL: none. Sleeps,
+/**
+ * dmo_netlink_event - multicast an event; @volume -1: none, @why NULL: none. Sleeps,
  * lost if there is no memory: nothing waits for it.
  */
 void dmo_netlink_event(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,

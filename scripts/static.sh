@@ -109,6 +109,20 @@ mutants_listed() {
 	return $rc
 }
 
+# A comment names a rule by its number, and the rules are in the tree.
+rules_exist() {
+	local n rc=0
+
+	if git grep -nE 'design(\.md)? (section|R[0-9])' -- dm-ordered userspace tests scripts ':!scripts/static.sh'; then
+		echo "there is no such page"
+		rc=1
+	fi
+	for n in $(git grep -hoE '\bR[0-9]{1,2}\b' -- 'dm-ordered/*.[ch]' 'userspace/*.[ch]' 'tests/mutants/*.patch' Documentation | sort -u); do
+		grep -q "^$n: " Documentation/rules.rst || { echo "rules.rst has no $n"; rc=1; }
+	done
+	return $rc
+}
+
 for k in $(scripts/kernels.sh list); do
 	try "module without warnings (W=1, sparse, $k)" build_silently "$k" W=1 C=2
 done
@@ -116,6 +130,7 @@ try "checkpatch dm-ordered" checkpatch dm-ordered
 try "checkpatch userspace" checkpatch userspace
 try "shellcheck" shell_scripts
 try "includes point one way" scripts/includes.py
+try "rules that are named exist" rules_exist
 try "mutants apply and are listed" mutants_listed
 try "dkms builds" dkms_builds
 try "make install and uninstall" installs

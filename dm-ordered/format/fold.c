@@ -42,7 +42,9 @@ u8 dmo_fold_union(void *newer, u8 newer_mask, const void *older, u8 older_mask)
 	return newer_mask | older_mask;
 }
 
-/** dmo_block_is_zero - are all 4096 bytes zero? */
+/**
+ * dmo_block_is_zero - are all 4096 bytes zero?
+ */
 bool dmo_block_is_zero(const void *block)
 {
 	return !memchr_inv(block, 0, DMO_BLOCK);

@@ -89,10 +89,13 @@ enum dmo_jscan_next dmo_jscan_header(struct dmo_jscan *s, const void *buf, struc
 enum dmo_jscan_next dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
 				   const struct dmo_rec *rec, const void *data);
 
-/** dmo_jscan_release - free the chunk list */
+/**
+ * dmo_jscan_release - free the chunk list
+ */
 void dmo_jscan_release(struct dmo_jscan *s);
 
-/** dmo_jpos_fit - where a record of @blocks goes: @pos or 0 if it would cross the end
+/**
+ * dmo_jpos_fit - where a record of @blocks goes: @pos or 0 if it would cross the end
  * @skip: blocks lost at the end
  */
 u64 dmo_jpos_fit(u64 pos, u64 size, u32 blocks, u32 *skip);

@@ -314,7 +314,9 @@ struct dmo_rec {
  */
 int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char *why);
 
-/** dmo_super_encode - fill DMO_SB_BYTES at @buf from @sb, checksum included */
+/**
+ * dmo_super_encode - fill DMO_SB_BYTES at @buf from @sb, checksum included
+ */
 void dmo_super_encode(const struct dmo_super *sb, void *buf);
 
 /**
@@ -334,7 +336,8 @@ int dmo_super_check(const struct dmo_super *sb, char *why);
  */
 int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct dmo_super *s1);
 
-/** dmo_super_layout - place the areas for a device of @dev_blocks; fills
+/**
+ * dmo_super_layout - place the areas for a device of @dev_blocks; fills
  * meta_blocks, bitmap_*, journal_*. The dirty bitmap area gets one bit per
  * 64 KiB of the session's volumes (each volume's part starts on a block, region_shift
  * and bitmap_block of each volume are filled), or coarser regions (up to
@@ -343,16 +346,20 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
  */
 int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why);
 
-/** dmo_chunk_max - bytes that a chunk may have to fit a journal of so many blocks */
+/**
+ * dmo_chunk_max - bytes that a chunk may have to fit a journal of so many blocks
+ */
 u64 dmo_chunk_max(u64 journal_blocks);
-/** dmo_chunk_bytes - bytes, at most, that a chunk of so many blocks takes in a journal
+/**
+ * dmo_chunk_bytes - bytes, at most, that a chunk of so many blocks takes in a journal
  * @slots: of which the data is in memory
  * @ref_blocks: of which it is on the data device: units of dmo_ref_unit(), whole
  * @zeroes: that are to be zero
  */
 u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes);
 #define DMO_UNIT_SHIFT_MAX	7	/* log2 of blocks: 512 KiB, what one frame carries */
-/** dmo_ref_unit - log2 of blocks that a reference covers with a memory budget of so many bytes
+/**
+ * dmo_ref_unit - log2 of blocks that a reference covers with a memory budget of so many bytes
  * Return: it, or -ENOSPC with the budget needed in @why.
  */
 int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *why);
@@ -367,30 +374,39 @@ void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf /* 5
  * @buf: DMO_BLOCK bytes
  */
 int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, char *why);
-/** dmo_rec_encode - header fields of @rec into @buf, whose descriptors are
+/**
+ * dmo_rec_encode - header fields of @rec into @buf, whose descriptors are
  * already in place; computes csum and stores it in rec->csum too
  */
 void dmo_rec_encode(struct dmo_rec *rec, const u8 *uuid, void *buf);
 
-/** dmo_desc_check - form of one descriptor against the volume list
+/**
+ * dmo_desc_check - form of one descriptor against the volume list
  * @why: as above. Return 0, -EINVAL form, -ENODEV no such volume, -ERANGE beyond its end
  */
 int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr, char *why);
 
-/** dmo_mask_csum - CRC-32C over the sectors of @mask in a 4096-byte block, ascending */
+/**
+ * dmo_mask_csum - CRC-32C over the sectors of @mask in a 4096-byte block, ascending
+ */
 u32 dmo_mask_csum(const void *block, u8 mask);
 
 const struct dmo_volume_info *dmo_super_volume(const struct dmo_super *sb, u32 id);
 const char *dmo_role_name(u32 role);
 
-/** dmo_state_check - what the state block says against the superblock beside it:
+/**
+ * dmo_state_check - what the state block says against the superblock beside it:
  * the tail lies in the ring. -EUCLEAN with @why
  */
 int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char *why);
 
-/** dmo_witness_entries - how many a volume has room for, of a session of @nr_volumes */
+/**
+ * dmo_witness_entries - how many a volume has room for, of a session of @nr_volumes
+ */
 u32 dmo_witness_entries(u32 nr_volumes);
-/** dmo_witness_len - bytes that @w takes on the disk */
+/**
+ * dmo_witness_len - bytes that @w takes on the disk
+ */
 u32 dmo_witness_len(const struct dmo_witness *w);
 /**
  * dmo_witness_decode - check and decode a witness
@@ -400,14 +416,20 @@ u32 dmo_witness_len(const struct dmo_witness *w);
  */
 int dmo_witness_decode(const void *buf, const struct dmo_super *sb, struct dmo_witness *w,
 		       char *why);
-/** dmo_witness_encode - fill dmo_witness_len() bytes at @buf, checksum included */
+/**
+ * dmo_witness_encode - fill dmo_witness_len() bytes at @buf, checksum included
+ */
 void dmo_witness_encode(const struct dmo_witness *w, const u8 *uuid, void *buf);
 
-/** dmo_refuse - write a refusal's text into @why (DMO_REASON_LEN) and return @rc */
+/**
+ * dmo_refuse - write a refusal's text into @why (DMO_REASON_LEN) and return @rc
+ */
 int __printf(3, 4) dmo_refuse(char *why, int rc, const char *fmt, ...);
 
 #define DMO_UUID_TEXT	37	/* NUL included */
-/** dmo_uuid_text - the usual text of a UUID; returns @out (DMO_UUID_TEXT bytes) */
+/**
+ * dmo_uuid_text - the usual text of a UUID; returns @out (DMO_UUID_TEXT bytes)
+ */
 const char *dmo_uuid_text(const u8 *uuid, char *out);
 
 #endif /* DMO_ONDISK_H */

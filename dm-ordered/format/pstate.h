@@ -26,7 +26,7 @@ enum dmo_peer_event {
 	DMO_PEER_EV_SETTLED,	/* the cycle thread draws the consequences of that */
 };
 
-/* Direct mode (design section 4). The cycle thread takes all steps but those that are told. */
+/* Direct mode. The cycle thread takes all steps but those that are told. */
 enum dmo_direct {
 	DMO_DIRECT_OFF,
 	DMO_DIRECT_BEGIN,	/* DIRECT_BEGIN posted, no answer yet */

@@ -168,15 +168,23 @@ struct dmo_last {
  */
 int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, char *why);
 
-/** dmo_frame_check_csum - header and payload against the checksum; -EBADMSG */
+/**
+ * dmo_frame_check_csum - header and payload against the checksum; -EBADMSG
+ */
 int dmo_frame_check_csum(const void *hdr, const void *payload, u32 payload_len, char *why);
 
-/** dmo_frame_encode - fill the 64 bytes at @buf, checksum over @payload included */
+/**
+ * dmo_frame_encode - fill the 64 bytes at @buf, checksum over @payload included
+ */
 void dmo_frame_encode(void *buf, const struct dmo_frame_hdr *h, const void *payload);
 
-/** dmo_hello_encode - Return: payload length; @buf has DMO_WIRE_MAX_PAYLOAD */
+/**
+ * dmo_hello_encode - Return: payload length; @buf has DMO_WIRE_MAX_PAYLOAD
+ */
 u32 dmo_hello_encode(const struct dmo_hello *h, void *buf);
-/** dmo_hello_decode - form and ranges only. Return 0 or -EPROTO with @why */
+/**
+ * dmo_hello_decode - form and ranges only. Return 0 or -EPROTO with @why
+ */
 int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why);
 
 void dmo_last_encode(const struct dmo_last *l, void *buf);
@@ -219,7 +227,9 @@ static inline u64 dmo_condition_arg(u32 cond, u64 ms)
 	return min_t(u64, ms, U64_MAX >> 8) << 8 | cond;
 }
 
-/** dmo_condition_decode - Return: 0 or -EPROTO with @why */
+/**
+ * dmo_condition_decode - Return: 0 or -EPROTO with @why
+ */
 int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, char *why);
 
 #endif /* DMO_WIRE_H */

@@ -77,7 +77,9 @@ struct dmo_journal {
 };
 
 int dmo_journal_init(struct dmo_journal *j, struct dmo_meta *m);
-/** dmo_journal_exit - waits for what is in flight; frees boundaries and records */
+/**
+ * dmo_journal_exit - waits for what is in flight; frees boundaries and records
+ */
 void dmo_journal_exit(struct dmo_journal *j);
 
 /**
@@ -153,14 +155,22 @@ int dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto);
  */
 int dmo_journal_discard(struct dmo_journal *j);
 
-/** dmo_journal_oldest - oldest boundary if it is committed, else NULL */
+/**
+ * dmo_journal_oldest - oldest boundary if it is committed, else NULL
+ */
 struct dmo_boundary *dmo_journal_oldest(struct dmo_journal *j);
-/** dmo_journal_next - the one behind @b if it is committed, else NULL; restore only */
+/**
+ * dmo_journal_next - the one behind @b if it is committed, else NULL; restore only
+ */
 struct dmo_boundary *dmo_journal_next(struct dmo_journal *j, struct dmo_boundary *b);
-/** dmo_journal_empty - no boundary at all */
+/**
+ * dmo_journal_empty - no boundary at all
+ */
 bool dmo_journal_empty(struct dmo_journal *j);
 
-/** dmo_journal_read - @nr blocks at ring position @pos into the pages of @r from @first on */
+/**
+ * dmo_journal_read - @nr blocks at ring position @pos into the pages of @r from @first on
+ */
 int dmo_journal_read(struct dmo_journal *j, u64 pos, struct dmo_record *r, u32 first, u32 nr);
 
 #endif /* DMO_JOURNAL_H */

@@ -26,7 +26,9 @@ struct dmo_jread {
 };
 
 int dmo_jread_init(struct dmo_jread *r, struct dmo_journal *j);
-/** dmo_jread_exit - waits for what is in flight */
+/**
+ * dmo_jread_exit - waits for what is in flight
+ */
 void dmo_jread_exit(struct dmo_jread *r);
 
 /**

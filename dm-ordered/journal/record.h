@@ -81,7 +81,9 @@ void dmo_rpool_exit(struct dmo_rpool *p);
  */
 struct dmo_record *dmo_record_alloc(struct dmo_rpool *p, u32 nr_blocks, bool keep);
 
-/** dmo_record_grow - more pages, up to @nr_blocks data blocks; context as above */
+/**
+ * dmo_record_grow - more pages, up to @nr_blocks data blocks; context as above
+ */
 void dmo_record_grow(struct dmo_record *r, u32 nr_blocks);
 
 static inline void dmo_record_get(struct dmo_record *r)
@@ -89,10 +91,14 @@ static inline void dmo_record_get(struct dmo_record *r)
 	refcount_inc(&r->refs);
 }
 
-/** dmo_record_put - any context */
+/**
+ * dmo_record_put - any context
+ */
 void dmo_record_put(struct dmo_record *r);
 
-/** dmo_record_put_list - empty a list of kept records */
+/**
+ * dmo_record_put_list - empty a list of kept records
+ */
 void dmo_record_put_list(struct list_head *list);
 
 #endif /* DMO_RECORD_H */

@@ -55,12 +55,14 @@ struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own
 				const struct dmo_link_ops *ops, void *owner,
 				u32 timeout_ms, char *why);
 
-/** dmo_link_stop - shut down, join both threads, free. Sleeps. Never from a link thread.
+/**
+ * dmo_link_stop - shut down, join both threads, free. Sleeps. Never from a link thread.
  * The owner's callbacks are not called any more once this returns.
  */
 void dmo_link_stop(struct dmo_link *l);
 
-/** dmo_link_abort - end the link now with a reason (FAIL is sent if it can be); any
+/**
+ * dmo_link_abort - end the link now with a reason (FAIL is sent if it can be); any
  * sleepable context; @down follows
  */
 void dmo_link_abort(struct dmo_link *l, const char *why);
@@ -83,10 +85,14 @@ int dmo_link_send(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
 		  const void *payload, u32 payload_len,
 		  struct bio_vec *bv, u32 nr_bv, u32 data_len, char *why);
 
-/** dmo_link_read - receive exactly the bytes of @bv; receive thread (@frame) only */
+/**
+ * dmo_link_read - receive exactly the bytes of @bv; receive thread (@frame) only
+ */
 int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, char *why);
 
-/** dmo_link_kick - wake the send thread up to call @produce; any context, irq too */
+/**
+ * dmo_link_kick - wake the send thread up to call @produce; any context, irq too
+ */
 void dmo_link_kick(struct dmo_link *l);
 
 struct dmo_link_info {
@@ -99,7 +105,8 @@ struct dmo_link_info {
 void dmo_link_info(struct dmo_link *l, struct dmo_link_info *info);
 const struct dmo_hello *dmo_link_peer(struct dmo_link *l);	/* after @hello */
 bool dmo_link_is_up(struct dmo_link *l);
-/** dmo_link_ended - is the link being ended or stopped? An @ops callback that waits
+/**
+ * dmo_link_ended - is the link being ended or stopped? An @ops callback that waits
  * for something looks at this, a few times a second at least. Any context.
  */
 bool dmo_link_ended(const struct dmo_link *l);

@@ -46,21 +46,28 @@ struct dmo_meta {
 	char why[DMO_REASON_LEN];
 };
 
-/** dmo_meta_write_super - write @m->sb durably (PREFLUSH, FUA) to both copies.
+/**
+ * dmo_meta_write_super - write @m->sb durably (PREFLUSH, FUA) to both copies.
  * Holds: @m->lock.
  */
 int dmo_meta_write_super(struct dmo_meta *m);
-/** dmo_meta_write_state - write @m->st durably to both slots. Holds: @m->lock. */
+/**
+ * dmo_meta_write_state - write @m->st durably to both slots. Holds: @m->lock.
+ */
 int dmo_meta_write_state(struct dmo_meta *m);
 
-/** dmo_meta_fail - a write failed: set @failed and @why, the first time only, and log
+/**
+ * dmo_meta_fail - a write failed: set @failed and @why, the first time only, and log
  * it. Any context.
  */
 void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...) __printf(2, 3);
-/** dmo_meta_failed - has it? Then @m->why is whole and does not change. Any context. */
+/**
+ * dmo_meta_failed - has it? Then @m->why is whole and does not change. Any context.
+ */
 bool dmo_meta_failed(const struct dmo_meta *m);
 
-/** dmo_meta_rw - synchronous I/O of whole blocks at @block of the device
+/**
+ * dmo_meta_rw - synchronous I/O of whole blocks at @block of the device
  * @opf: REQ_OP_READ, or REQ_OP_WRITE with REQ_PREFLUSH/REQ_FUA
  * @buf: kmalloc'ed or vmalloc'ed memory, nr * 4096 bytes
  */

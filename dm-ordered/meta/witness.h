@@ -71,10 +71,14 @@ int dmo_witness_adopt(struct dmo_meta *m, u32 index, const char *ident, bool oth
  * Durable when it returns. Context: sleeps if there is an entry of theirs. Return: 0 or -EIO.
  */
 int dmo_witness_withdraw(struct dmo_meta *m, u32 volume, u64 block, u32 count);
-/** dmo_witness_withdraw_all - any block of any volume is */
+/**
+ * dmo_witness_withdraw_all - any block of any volume is
+ */
 int dmo_witness_withdraw_all(struct dmo_meta *m);
 
-/** dmo_witness_note - a block that was written just now. One thread at a time, any context. */
+/**
+ * dmo_witness_note - a block that was written just now. One thread at a time, any context.
+ */
 void dmo_witness_note(struct dmo_meta *m, u32 volume, u64 block);
 
 /**
@@ -90,7 +94,9 @@ void dmo_witness_renew(struct dmo_meta *m, u32 index, struct block_device *bdev)
  * while it reads. Nobody but the caller writes to the device.
  */
 void dmo_witness_restored(struct dmo_meta *m, u32 index, struct block_device *bdev);
-/** dmo_witness_store - write the table if it changed. Context: sleeps. Return: 0 or -EIO. */
+/**
+ * dmo_witness_store - write the table if it changed. Context: sleeps. Return: 0 or -EIO.
+ */
 int dmo_witness_store(struct dmo_meta *m);
 
 #endif /* DMO_WITNESS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Copy-out: a write to a block that the older chunk references first reads
- * the old content into a slot of the older chunk (design section 3). The write waits,
+ * the old content into a slot of the older chunk. The write waits,
  * with its block lock and without a chunk, for the local disk only.
  *
  * If there is no memory for it, or the block can't be read, the older chunk is

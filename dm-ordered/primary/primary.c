@@ -8,7 +8,7 @@
  * SYNCED, ...; send thread: LAST is out; workers: a merge is wanted) and kicks.
  *
  * older:   NONE -> DRAINING -> SHIPPING -> COMPLETE -> NONE, or merged away from
- *          SHIPPING (design section 3). LAST goes out only in SHIPPING, which begins
+ *          SHIPPING. LAST goes out only in SHIPPING, which begins
  *          once the cut is confirmed; without a group that is at once (R7).
  * direct:  OFF -> BEGIN -> RUN -> PASSED -> SYNCED -> FINISH -> OFF (format/pstate.c); what
  *          the link or a merge puts an end to begins again.

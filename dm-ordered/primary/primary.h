@@ -72,42 +72,59 @@ struct dmo_io {
  */
 struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_ops *ops,
 				       void *owner, const char *name, char *why);
-/** dmo_primary_free - no I/O is in flight, the link is stopped. Clears the open mark. */
+/**
+ * dmo_primary_free - no I/O is in flight, the link is stopped. Clears the open mark.
+ */
 void dmo_primary_free(struct dmo_primary *p);
 
 void dmo_primary_set_bdev(struct dmo_primary *p, u32 index, struct block_device *bdev);
-/** dmo_primary_copy_all - a data device isn't the one that it was: the next link copies all of it. No link
+/**
+ * dmo_primary_copy_all - a data device isn't the one that it was: the next link copies all of it. No link
  * is up.
  */
 void dmo_primary_copy_all(struct dmo_primary *p);
-/** dmo_primary_set_active - may the data devices be read for shipping? Waits for a read in hand */
+/**
+ * dmo_primary_set_active - may the data devices be read for shipping? Waits for a read in hand
+ */
 void dmo_primary_set_active(struct dmo_primary *p, bool active);
 
-/** dmo_primary_map_write - WRITE, DISCARD, WRITE_ZEROES; the bio is taken over (DM_MAPIO_SUBMITTED).
+/**
+ * dmo_primary_map_write - WRITE, DISCARD, WRITE_ZEROES; the bio is taken over (DM_MAPIO_SUBMITTED).
  * Never sleeps, never fails.
  */
 void dmo_primary_map_write(struct dmo_primary *p, u32 index, struct dmo_io *io, struct bio *bio);
-/** dmo_primary_map_flush - empty flush; the caller submits it */
+/**
+ * dmo_primary_map_flush - empty flush; the caller submits it
+ */
 void dmo_primary_map_flush(struct dmo_primary *p, u32 index, struct dmo_io *io);
-/** dmo_primary_end - the target's end_io, for both. Any context. */
+/**
+ * dmo_primary_end - the target's end_io, for both. Any context.
+ */
 void dmo_primary_end(struct dmo_io *io, blk_status_t status);
 
 void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h);
 void dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 			 enum dmo_relation rel);
-/** dmo_primary_is_up - was the link that there is taken up by the cycle thread? Any context. */
+/**
+ * dmo_primary_is_up - was the link that there is taken up by the cycle thread? Any context.
+ */
 bool dmo_primary_is_up(struct dmo_primary *p);
-/** dmo_primary_link_down - its threads have ended */
+/**
+ * dmo_primary_link_down - its threads have ended
+ */
 void dmo_primary_link_down(struct dmo_primary *p);
 int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
 int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
 
-/** dmo_primary_switch - end the cycle when possible; Return: the cut that covers all writes
+/**
+ * dmo_primary_switch - end the cycle when possible; Return: the cut that covers all writes
  * that have ended by now
  */
 struct dmo_cut dmo_primary_switch(struct dmo_primary *p);
 void dmo_primary_set(struct dmo_primary *p, u32 cycle_ms, u64 budget);
-/** dmo_primary_meta_error - a write to the metadata device has failed: an event, once */
+/**
+ * dmo_primary_meta_error - a write to the metadata device has failed: an event, once
+ */
 void dmo_primary_meta_error(struct dmo_primary *p);
 
 struct dmo_pri_chunk {

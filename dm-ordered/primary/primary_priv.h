@@ -66,27 +66,41 @@ void dmo_primary_kick(struct dmo_primary *p);		/* any context */
 u64 dmo_primary_refs_bytes(struct dmo_primary *p);	/* what references cover; any context */
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why);
 void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...) __printf(3, 4);
-/** dmo_primary_step_older - a step of the older chunk; p->lock is held */
+/**
+ * dmo_primary_step_older - a step of the older chunk; p->lock is held
+ */
 void dmo_primary_step_older(struct dmo_primary *p, enum dmo_chunk_event ev);
 /**
  * dmo_primary_merge_older - fold the older chunk into the active one. Cycle thread, sleeps.
  * Return: false if there is nothing to merge any more
  */
 bool dmo_primary_merge_older(struct dmo_primary *p, const char *why);
-/** dmo_primary_raise_epoch - to one above @above, durably. Cycle thread, sleeps. */
+/**
+ * dmo_primary_raise_epoch - to one above @above, durably. Cycle thread, sleeps.
+ */
 int dmo_primary_raise_epoch(struct dmo_primary *p, u64 above);
 
 /* peer.c */
 void dmo_peer_init(struct dmo_peer *peer, struct dmo_primary *p);
-/** dmo_peer_step_direct - a step of the direct copy; p->lock is held */
+/**
+ * dmo_peer_step_direct - a step of the direct copy; p->lock is held
+ */
 void dmo_peer_step_direct(struct dmo_peer *peer, enum dmo_direct_event ev);
-/** dmo_peer_no_copy - is there no point in time at the peer that this side goes by? p->lock is held */
+/**
+ * dmo_peer_no_copy - is there no point in time at the peer that this side goes by? p->lock is held
+ */
 bool dmo_peer_no_copy(const struct dmo_peer *peer);
-/** dmo_peer_new_copy - what is sent directly from here on is of copy @id; p->lock is held */
+/**
+ * dmo_peer_new_copy - what is sent directly from here on is of copy @id; p->lock is held
+ */
 void dmo_peer_new_copy(struct dmo_peer *peer, u64 id);
-/** dmo_peer_lost - the consequences of a link that is gone. Cycle thread, sleeps. */
+/**
+ * dmo_peer_lost - the consequences of a link that is gone. Cycle thread, sleeps.
+ */
 void dmo_peer_lost(struct dmo_peer *peer);
-/** dmo_peer_established - the consequences of one that is there. Cycle thread, sleeps. */
+/**
+ * dmo_peer_established - the consequences of one that is there. Cycle thread, sleeps.
+ */
 void dmo_peer_established(struct dmo_peer *peer);
 
 /* A chunk of so much is cut before its time, so that it does not outgrow the peer's journal. */

@@ -495,7 +495,7 @@ static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
 }
 
 /*
- * Sending a block clears its reference, a write sets it again (design section 4).
+ * Sending a block clears its reference, a write sets it again.
  * Return: -ESTALE: the blocks are in a zero zone, which is sent at the end and would undo them
  */
 static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Recovery: what does the ring hold? (design section 4, R3 and R4)
+ * Recovery: what does the ring hold? (R3, R4)
  *
  * The ring is scanned from the tail (jscan.c). A chunk counts only if every
  * record of it verifies; what is behind the last LAST or COMMIT is cut off,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Restore: committed chunks to the data devices (design section 4).
+ * Restore: committed chunks to the data devices.
  *
  *   write the blocks, in the order of the records
  *   wait, flush every data device written

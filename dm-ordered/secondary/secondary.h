@@ -44,33 +44,42 @@ struct dmo_secondary *dmo_secondary_create(struct dmo_meta *m, const struct dmo_
 					   void *owner, u64 budget, char *why);
 void dmo_secondary_free(struct dmo_secondary *s);
 
-/** dmo_secondary_start - every volume is active: restore may run. Idempotent. */
+/**
+ * dmo_secondary_start - every volume is active: restore may run. Idempotent.
+ */
 void dmo_secondary_start(struct dmo_secondary *s);
-/** dmo_secondary_stop - no restore I/O is in flight or starts any more when it returns;
+/**
+ * dmo_secondary_stop - no restore I/O is in flight or starts any more when it returns;
  * call after the link was stopped. A restore in hand stops after the record it is at; it is
  * done again from the journal later.
  */
 void dmo_secondary_stop(struct dmo_secondary *s);
 
-/** dmo_secondary_gate - presuspend (true): finish the restore in hand, start no
+/**
+ * dmo_secondary_gate - presuspend (true): finish the restore in hand, start no
  * other, so that the data devices stand at a boundary (direct mode excepted);
  * resume (false). Sleeps. Counts: one gate per suspended volume.
  */
 void dmo_secondary_gate(struct dmo_secondary *s, bool closed);
-/** dmo_secondary_wait_idle - wait until no restore is in hand; with a gate closed none begins */
+/**
+ * dmo_secondary_wait_idle - wait until no restore is in hand; with a gate closed none begins
+ */
 void dmo_secondary_wait_idle(struct dmo_secondary *s);
 
-/** dmo_secondary_copy_all - a data device isn't the one that it was: INCONSISTENT, durably, and a
+/**
+ * dmo_secondary_copy_all - a data device isn't the one that it was: INCONSISTENT, durably, and a
  * copy is needed. Before dmo_secondary_start(). Context: sleeps. Return: 0, or -EIO with @why
  */
 int dmo_secondary_copy_all(struct dmo_secondary *s, char *why);
 
-/** dmo_secondary_hello - fill role-specific fields of @h (flags, copy_id,
+/**
+ * dmo_secondary_hello - fill role-specific fields of @h (flags, copy_id,
  * complete, committed, restored, chunk_max)
  */
 void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h);
 
-/** dmo_secondary_link_up - a new link: durably drop what the open chunk held (jump if it held
+/**
+ * dmo_secondary_link_up - a new link: durably drop what the open chunk held (jump if it held
  * anything), adopt the peer's generation when the own is 0 and it is due, forget the old link's SYNCs.
  * Receive thread, before any frame of the new link.
  */
@@ -83,14 +92,20 @@ int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer,
  */
 void dmo_secondary_link_down(struct dmo_secondary *s);
 
-/** dmo_secondary_frame - a frame from the primary; receive thread; see struct dmo_link_ops @frame */
+/**
+ * dmo_secondary_frame - a frame from the primary; receive thread; see struct dmo_link_ops @frame
+ */
 int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 			const struct dmo_frame_hdr *h, const void *payload, char *why);
 
-/** dmo_secondary_is_direct - is a direct copy under way on this link? */
+/**
+ * dmo_secondary_is_direct - is a direct copy under way on this link?
+ */
 bool dmo_secondary_is_direct(struct dmo_secondary *s);
 
-/** dmo_secondary_may_promote - -EUCLEAN with a text if a copy is needed first, unless @force */
+/**
+ * dmo_secondary_may_promote - -EUCLEAN with a text if a copy is needed first, unless @force
+ */
 int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
 
 /**
@@ -120,7 +135,9 @@ struct dmo_sec_status {
 	char why[DMO_REASON_LEN];
 };
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st);
-/** dmo_secondary_restore_status - only the fields of the restore: how far it has come. Waits for nothing. */
+/**
+ * dmo_secondary_restore_status - only the fields of the restore: how far it has come. Waits for nothing.
+ */
 void dmo_secondary_restore_status(struct dmo_secondary *s, struct dmo_sec_status *st);
 
 #endif /* DMO_SECONDARY_H */

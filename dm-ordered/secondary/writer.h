@@ -47,10 +47,14 @@ struct dmo_writer {
 int dmo_writer_init(struct dmo_writer *w, const struct dmo_volume_info *vols, u32 nr_vols,
 		    struct block_device *(*bdev)(void *owner, u32 volume),
 		    bool (*stop)(void *owner), void *owner);
-/** dmo_writer_exit - waits for what is in flight */
+/**
+ * dmo_writer_exit - waits for what is in flight
+ */
 void dmo_writer_exit(struct dmo_writer *w);
 
-/** dmo_writer_begin - forget an earlier error; nothing is in flight */
+/**
+ * dmo_writer_begin - forget an earlier error; nothing is in flight
+ */
 void dmo_writer_begin(struct dmo_writer *w);
 
 /**
@@ -64,7 +68,9 @@ void dmo_writer_begin(struct dmo_writer *w);
  */
 int dmo_writer_write(struct dmo_writer *w, struct dmo_record *r);
 
-/** dmo_writer_wait - until nothing is in flight; any thread. Return: the writer's error */
+/**
+ * dmo_writer_wait - until nothing is in flight; any thread. Return: the writer's error
+ */
 int dmo_writer_wait(struct dmo_writer *w);
 
 /**

@@ -52,7 +52,7 @@ static int check_closed(struct dmo_session *s, char *why)
 	return 0;
 }
 
-/* The new role and generation, durable before any host write (design section 4). */
+/* The new role and generation, durable before any host write (R6). */
 static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 {
 	struct dmo_meta *m = s->meta;

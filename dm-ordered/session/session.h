@@ -79,23 +79,35 @@ extern struct list_head dmo_sessions;
 /* Passes an event on, enum dmo_event; @volume -1: none, @why NULL: none. Sleeps. */
 typedef void dmo_event_fn(dev_t meta_dev, const u8 *uuid, u32 event, struct dmo_cut cut, int volume,
 			  const char *why);
-/** dmo_session_events_to - whom sessions tell of events; before there is any. Without it: nobody. */
+/**
+ * dmo_session_events_to - whom sessions tell of events; before there is any. Without it: nobody.
+ */
 void dmo_session_events_to(dmo_event_fn *fn);
 
-/** dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
+/**
+ * dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
  * Return: session with a reference, ERR_PTR with @why
  */
 struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
-/** dmo_session_put - the last one stops and frees; it waits for commands in hand. Holds no lock, sleeps. */
+/**
+ * dmo_session_put - the last one stops and frees; it waits for commands in hand. Holds no lock, sleeps.
+ */
 void dmo_session_put(struct dmo_session *s);
-/** dmo_session_find - by device number of the metadata device. Holds: dmo_sessions_lock. */
+/**
+ * dmo_session_find - by device number of the metadata device. Holds: dmo_sessions_lock.
+ */
 struct dmo_session *dmo_session_find(dev_t dev);
-/** dmo_session_hold - begin a command: the session and its devices stay. Holds: dmo_sessions_lock. */
+/**
+ * dmo_session_hold - begin a command: the session and its devices stay. Holds: dmo_sessions_lock.
+ */
 void dmo_session_hold(struct dmo_session *s);
-/** dmo_session_release - end it. Holds: dmo_sessions_lock. */
+/**
+ * dmo_session_release - end it. Holds: dmo_sessions_lock.
+ */
 void dmo_session_release(struct dmo_session *s);
 
-/** dmo_session_attach_volume - a table for a volume. Holds: dmo_sessions_lock.
+/**
+ * dmo_session_attach_volume - a table for a volume. Holds: dmo_sessions_lock.
  * Return: index, or negative with @why
  */
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
@@ -108,7 +120,8 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
  */
 void dmo_session_detach_volume(struct dmo_session *s, u32 index);
 
-/** dmo_session_activate - preresume
+/**
+ * dmo_session_activate - preresume
  * @accept: the data device may be another one than it was, or have been written to: all is
  *	then copied
  * Return: role, or negative with @why. Sleeps.
@@ -120,14 +133,19 @@ void dmo_session_deactivate(struct dmo_session *s, u32 index);
 
 /* Commands; all take session->lock themselves and sleep; @why for the refusal */
 int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why);
-/** dmo_session_detach_link - the link goes
+/**
+ * dmo_session_detach_link - the link goes
  * @more: others may be made; else none is until dmo_session_want_link()
  */
 int dmo_session_detach_link(struct dmo_session *s, bool more, char *why);
-/** dmo_session_want_link - links may be made again */
+/**
+ * dmo_session_want_link - links may be made again
+ */
 void dmo_session_want_link(struct dmo_session *s);
 int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why);
-/** dmo_session_set - 0 leaves a parameter as it is; ranges were checked */
+/**
+ * dmo_session_set - 0 leaves a parameter as it is; ranges were checked
+ */
 int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms,
 		    char *why);
 int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why);
@@ -143,7 +161,9 @@ struct dmo_session_status {
 	u64 block_ms;
 	char why[DMO_REASON_LEN];
 };
-/** dmo_session_status - what the session does now; DMO_STATE_BUSY where that can't be had within 0.2 s */
+/**
+ * dmo_session_status - what the session does now; DMO_STATE_BUSY where that can't be had within 0.2 s
+ */
 void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st);
 
 #endif /* DMO_SESSION_H */

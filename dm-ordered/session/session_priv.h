@@ -28,12 +28,14 @@ void dmo_session_enter(struct dmo_session *s, const char *what);
 bool dmo_session_enter_soon(struct dmo_session *s);
 void dmo_session_leave(struct dmo_session *s);
 
-/** dmo_session_event - an event (enum dmo_event) of the session @owner; of an error @why is kept and logged.
+/**
+ * dmo_session_event - an event (enum dmo_event) of the session @owner; of an error @why is kept and logged.
  * Sleeps.
  */
 void dmo_session_event(void *owner, u32 event, struct dmo_cut cut, int volume, const char *why);
 
-/** dmo_session_check_twin - one kernel may hold both ends of a session, but no role of it twice
+/**
+ * dmo_session_check_twin - one kernel may hold both ends of a session, but no role of it twice
  * @but: the session that asks, or NULL. Holds: dmo_sessions_lock. Return: 0, or -EBUSY with @why
  */
 int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *why);
@@ -49,9 +51,12 @@ extern const struct dmo_sec_ops dmo_session_sec_ops;
  * Holds: session->lock, and not link_sem, which they take for reading. Sleeps.
  */
 void dmo_session_end_link(struct dmo_session *s, const char *reason);
-/** dmo_session_link_work - of session->link_work: stops a link that has ended */
+/**
+ * dmo_session_link_work - of session->link_work: stops a link that has ended
+ */
 void dmo_session_link_work(struct work_struct *work);
-/** dmo_session_check_ready - may there be a link, or a promotion? Holds: session->lock. Return: 0, -EBUSY while
+/**
+ * dmo_session_check_ready - may there be a link, or a promotion? Holds: session->lock. Return: 0, -EBUSY while
  * not all volumes are active, -EIO if the metadata device has failed; with @why
  */
 int dmo_session_check_ready(struct dmo_session *s, char *why);

@@ -203,55 +203,88 @@ void dmo_store_destroy(struct dmo_store *st);
 
 struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block);
 
-/** dmo_range_init - for @nr blocks from @block; widened to units */
+/**
+ * dmo_range_init - for @nr blocks from @block; widened to units
+ */
 void dmo_range_init(struct dmo_store *st, struct dmo_range *r, u16 vol, u64 block, u64 nr,
 		    void (*granted)(struct dmo_range *r));
-/** dmo_range_lock - Return: true: held; false: queued, @granted follows */
+/**
+ * dmo_range_lock - Return: true: held; false: queued, @granted follows
+ */
 bool dmo_range_lock(struct dmo_store *st, struct dmo_range *r);
-/** dmo_range_lock_wait - init and lock, for a context that may sleep */
+/**
+ * dmo_range_lock_wait - init and lock, for a context that may sleep
+ */
 void dmo_range_lock_wait(struct dmo_store *st, struct dmo_range_waiter *w, u16 vol, u64 block,
 			 u64 nr);
 void dmo_range_unlock(struct dmo_store *st, struct dmo_range *r);
-/** dmo_range_busy - does any lock, held or queued, cover the unit? Holds: the stripe's lock */
+/**
+ * dmo_range_busy - does any lock, held or queued, cover the unit? Holds: the stripe's lock
+ */
 bool dmo_range_busy(struct dmo_stripe *sp, u16 vol, u64 first, u64 last);
 
-/** dmo_long_alloc - for @nr zones from @zone; never waits. Return: NULL: no memory */
+/**
+ * dmo_long_alloc - for @nr zones from @zone; never waits. Return: NULL: no memory
+ */
 struct dmo_long *dmo_long_alloc(struct dmo_store *st, u16 vol, u64 zone, u64 nr,
 				void (*granted)(struct dmo_long *l), void *owner);
-/** dmo_long_lock - Return: true: held; false: queued, @granted follows */
+/**
+ * dmo_long_lock - Return: true: held; false: queued, @granted follows
+ */
 bool dmo_long_lock(struct dmo_long *l);
-/** dmo_long_unlock - and free */
+/**
+ * dmo_long_unlock - and free
+ */
 void dmo_long_unlock(struct dmo_long *l);
 
-/** dmo_slot_alloc - never waits; counted against the budget. NULL: no memory or over budget */
+/**
+ * dmo_slot_alloc - never waits; counted against the budget. NULL: no memory or over budget
+ */
 struct dmo_slot *dmo_slot_alloc(struct dmo_store *st, bool with_page);
 void dmo_slot_free(struct dmo_store *st, struct dmo_slot *s);
 void dmo_slot_free_list(struct dmo_store *st, struct list_head *list);
-/** dmo_slot_find - Holds: the stripe's lock */
+/**
+ * dmo_slot_find - Holds: the stripe's lock
+ */
 struct dmo_slot *dmo_slot_find(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u64 block,
 			       u8 parity);
-/** dmo_slot_add - new slot, unsent, at the hot end. Holds: the stripe's lock */
+/**
+ * dmo_slot_add - new slot, unsent, at the hot end. Holds: the stripe's lock
+ */
 void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
-/** dmo_slot_del - out of hash, list and counts; the caller frees. Holds: the stripe's lock */
+/**
+ * dmo_slot_del - out of hash, list and counts; the caller frees. Holds: the stripe's lock
+ */
 void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
-/** dmo_slot_touch - written again: unsent, at the hot end. Holds: the stripe's lock */
+/**
+ * dmo_slot_touch - written again: unsent, at the hot end. Holds: the stripe's lock
+ */
 void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s);
-/** dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock */
+/**
+ * dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock
+ */
 void dmo_slot_unzero(struct dmo_store *st, struct dmo_slot *s, struct page *page);
-/** dmo_slot_zero - becomes a zero slot; Return: its page, for the caller to put.
+/**
+ * dmo_slot_zero - becomes a zero slot; Return: its page, for the caller to put.
  * Holds: the stripe's lock
  */
 struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s);
 
-/** dmo_ref_test - is the block's unit a reference of @parity? */
+/**
+ * dmo_ref_test - is the block's unit a reference of @parity?
+ */
 static inline bool dmo_ref_test(struct dmo_vol *v, u8 parity, u64 block)
 {
 	return test_bit(block >> v->unit_shift, v->refs[parity]);
 }
-/** dmo_ref_set - can't fail; any context */
+/**
+ * dmo_ref_set - can't fail; any context
+ */
 void dmo_ref_set(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
 bool dmo_ref_clear(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
-/** dmo_ref_any - is any of the blocks first..last a reference of @parity? */
+/**
+ * dmo_ref_any - is any of the blocks first..last a reference of @parity?
+ */
 bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last);
 
 /**
@@ -261,7 +294,9 @@ bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last);
  */
 void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last);
 
-/** dmo_zone_test - is the block in a zero zone of @parity? */
+/**
+ * dmo_zone_test - is the block in a zero zone of @parity?
+ */
 static inline bool dmo_zone_test(struct dmo_vol *v, u8 parity, u64 block)
 {
 	u64 zone = block >> DMO_ZONE_BLOCK_SHIFT;
@@ -297,37 +332,51 @@ u64 dmo_store_demote(struct dmo_store *st, u64 target);
  */
 void dmo_store_merge(struct dmo_store *st);
 
-/** dmo_store_release - the older chunk is COMPLETE: free its slots and references */
+/**
+ * dmo_store_release - the older chunk is COMPLETE: free its slots and references
+ */
 void dmo_store_release(struct dmo_store *st);
 
-/** dmo_store_resend - link lost: every slot counts as unsent again */
+/**
+ * dmo_store_resend - link lost: every slot counts as unsent again
+ */
 void dmo_store_resend(struct dmo_store *st);
 
-/** dmo_store_full - every block of every volume becomes a reference of the active chunk;
+/**
+ * dmo_store_full - every block of every volume becomes a reference of the active chunk;
  * no older chunk exists. Context: process, sleeps for block locks.
  */
 void dmo_store_full(struct dmo_store *st);
 
-/** dmo_store_reship - after a failed flush of @v: all that was written since the last good
+/**
+ * dmo_store_reship - after a failed flush of @v: all that was written since the last good
  * one becomes references of the active chunk. There is no older chunk: a write that waits for
  * a merge has its block lock. Context: process.
  * Return: false if a flush failed meanwhile: call again
  */
 bool dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 
-/** dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal */
+/**
+ * dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal
+ */
 u64 dmo_store_bytes(struct dmo_store *st, u8 parity);
-/** dmo_store_grown - blocks of @parity have become slots or references: @kick if it is large by now. Any context */
+/**
+ * dmo_store_grown - blocks of @parity have become slots or references: @kick if it is large by now. Any context
+ */
 void dmo_store_grown(struct dmo_store *st, u8 parity);
 bool dmo_store_empty(struct dmo_store *st, u8 parity);
 
 /* Flush tracking, any context */
 void dmo_vol_written(struct dmo_vol *v, u64 sector, u32 nr);
 bool dmo_vol_flush_begin(struct dmo_vol *v);
-/** dmo_vol_flush_end - Return: true if the flush failed and a reship is due now */
+/**
+ * dmo_vol_flush_end - Return: true if the flush failed and a reship is due now
+ */
 bool dmo_vol_flush_end(struct dmo_vol *v, bool tracked, bool ok);
 
-/** dmo_vol_block_mask - sectors of @block that exist (all but in a partial last block) */
+/**
+ * dmo_vol_block_mask - sectors of @block that exist (all but in a partial last block)
+ */
 static inline u8 dmo_vol_block_mask(const struct dmo_vol *v, u64 block)
 {
 	u64 left = v->sectors - block * DMO_BLOCK_SECTORS;

@@ -73,7 +73,9 @@ static inline unsigned int dmo_cycle_enter(struct dmo_cycle *c, bool *left)
  */
 void dmo_cycle_switch(struct dmo_cycle *c, u64 seq);
 
-/** dmo_cycle_drained - has every write of parity @idx ended? @idx not active. */
+/**
+ * dmo_cycle_drained - has every write of parity @idx ended? @idx not active.
+ */
 bool dmo_cycle_drained(struct dmo_cycle *c, unsigned int idx);
 
 static inline unsigned int dmo_cycle_active(struct dmo_cycle *c)
