@@ -44,6 +44,7 @@ u8 dmo_fold_union(void *newer, u8 newer_mask, const void *older, u8 older_mask)
 
 /**
  * dmo_block_is_zero - are all 4096 bytes zero?
+ * @block: 4096 bytes
  */
 bool dmo_block_is_zero(const void *block)
 {
