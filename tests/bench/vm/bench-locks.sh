@@ -24,6 +24,7 @@ loads() {
 	io "$1" --area 0M:1M --walk seq --ops 1000
 	for depth in 1 16 64 256 1024; do
 		io "$1" --area 0M:1M --walk seq --depth $depth --ops "$ops"
+		# shellcheck disable=SC2034,SC2004 # the caller's array, whose keys are words
 		keep[$depth]=$io_per_op
 	done
 }
