@@ -282,6 +282,7 @@ u64 dmo_primary_refs_bytes(struct dmo_primary *p)
 static void begin_direct(struct dmo_primary *p, const char *why)
 {
 	struct dmo_peer *peer = &p->peer;
+
 	/* DIRECT_BEGIN makes the peer drop early data */
 	dmo_store_resend(p->store);
 	spin_lock_irq(&p->lock);

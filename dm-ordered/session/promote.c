@@ -64,7 +64,7 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	 * Tags of the new primary are above all that was ever complete here. Where nothing was, its
 	 * first may be one that the old primary had given, (1,1): nobody takes it for that. A
 	 * secondary that has the old one is of another generation: it gets a full copy,
-	 * and the epoch is raised above its boundary first (link_established()).
+	 * and the epoch is raised above its boundary first (dmo_peer_established()).
 	 */
 	m->st.epoch = max(m->st.epoch, cut.epoch);
 	if (dmo_cut_cmp(cut, m->st.newest) > 0)
