@@ -58,6 +58,7 @@
 #define DMO_ZONE_BLOCKS		(1u << (DMO_ZONE_SHIFT - DMO_BLOCK_SHIFT))
 #define DMO_STRIPES		256
 #define DMO_ZONE_BLOCK_SHIFT	(DMO_ZONE_SHIFT - DMO_BLOCK_SHIFT)
+#define DMO_STRIPE_BATCH	16	/* slots a visit of a stripe, at most */
 #define DMO_FLUSH_BITS		32768u	/* regions of the unflushed map, at most */
 
 struct dmo_range;
@@ -260,6 +261,10 @@ void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *
  * dmo_slot_touch - written again: unsent, at the hot end. Holds: the stripe's lock
  */
 void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s);
+/**
+ * dmo_slot_move - becomes one of @parity's, at the cold end. Holds: the stripe's lock
+ */
+void dmo_slot_move(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s, u8 parity);
 /**
  * dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock
  */
