@@ -34,7 +34,7 @@ int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
 }
 
 /* Slots for the blocks that need one, in ascending order. */
-static int collect(struct dmo_io *io, u8 old, struct list_head *slots)
+static int collect(struct dmo_io *io, struct dmo_chunk *old, struct list_head *slots)
 {
 	struct dmo_store *st = io->p->store;
 	struct dmo_vol *v = io->vol;
@@ -45,7 +45,7 @@ static int collect(struct dmo_io *io, u8 old, struct list_head *slots)
 
 	for (b = dmo_io_first(io); b <= dmo_io_last(io); b++) {
 		spin_lock_irq(&sp->lock);
-		need = dmo_ref_test(v, old, b) && !dmo_slot_find(st, sp, v->index, b, old);
+		need = dmo_ref_test(old, v, b) && !dmo_slot_find(old, sp, v->index, b);
 		spin_unlock_irq(&sp->lock);
 		if (!need)
 			continue;
@@ -54,7 +54,6 @@ static int collect(struct dmo_io *io, u8 old, struct list_head *slots)
 			return -ENOMEM;
 		s->vol = v->index;
 		s->block = b;
-		s->parity = old;
 		s->mask = dmo_vol_block_mask(v, b);
 		list_add_tail(&s->list, slots);
 	}
@@ -86,7 +85,7 @@ static int read_slots(struct dmo_io *io, struct list_head *slots)
 }
 
 /* Into the older chunk, if there still is one. */
-static void insert(struct dmo_io *io, u8 old, struct list_head *slots)
+static void insert(struct dmo_io *io, struct dmo_chunk *old, struct list_head *slots)
 {
 	struct dmo_store *st = io->p->store;
 	struct dmo_stripe *sp = dmo_store_stripe(st, io->vol->index, io->range.first);
@@ -94,10 +93,10 @@ static void insert(struct dmo_io *io, u8 old, struct list_head *slots)
 
 	spin_lock_irq(&sp->lock);
 	list_for_each_entry_safe(s, n, slots, list) {
-		if (st->merging || !dmo_ref_test(io->vol, old, s->block))
+		if (st->merging || !dmo_ref_test(old, io->vol, s->block))
 			continue;
 		list_del_init(&s->list);
-		dmo_slot_add(st, sp, s);
+		dmo_slot_add(old, sp, s);
 		this_cpu_inc(io->vol->stats->copyouts);
 	}
 	spin_unlock_irq(&sp->lock);
@@ -108,15 +107,15 @@ static void copyout_work(struct work_struct *work)
 {
 	struct dmo_io *io = container_of(work, struct dmo_io, work);
 	struct dmo_store *st = io->p->store;
+	struct dmo_chunk *old;
 	LIST_HEAD(slots);
-	u8 old;
 	int r;
 
 	if (READ_ONCE(st->merging)) {
 		dmo_primary_want_merge(io->p, io, "copy-out while a merge runs");
 		return;
 	}
-	old = dmo_cycle_active(&st->cycle) ^ 1;
+	old = dmo_store_older(st);
 	r = collect(io, old, &slots);
 	if (r) {
 		dmo_slot_free_list(st, &slots);

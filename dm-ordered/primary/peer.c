@@ -63,14 +63,15 @@ void dmo_peer_new_copy(struct dmo_peer *peer, u64 id)
 void dmo_peer_lost(struct dmo_peer *peer)
 {
 	struct dmo_primary *p = peer->p;
+	struct dmo_chunk *older = dmo_store_older(p->store);
 
 	spin_lock_irq(&p->lock);
 	step_link(peer, DMO_PEER_EV_SETTLED);
 	dmo_peer_step_direct(peer, DMO_DIRECT_EV_LOST);
 	peer->last_sent = false;
 	peer->drop_pending = false;
-	if (p->older == DMO_CHUNK_SHIPPING)
-		dmo_primary_step_older(p, DMO_CHUNK_EV_LINK_LOST);
+	if (older->state == DMO_CHUNK_SHIPPING)
+		dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_LINK_LOST);
 	spin_unlock_irq(&p->lock);
 	WRITE_ONCE(p->store->kick_bytes, U64_MAX);
 	dmo_ship_unack(p);
@@ -107,7 +108,7 @@ static void start_over(struct dmo_peer *peer)
 	struct dmo_primary *p = peer->p;
 	u64 copy_id = get_random_u64() | 1;
 
-	if (p->older == DMO_CHUNK_SHIPPING)
+	if (dmo_store_older(p->store)->state == DMO_CHUNK_SHIPPING)
 		dmo_primary_merge_older(p, "the peer needs a full copy");
 	spin_lock_irq(&p->lock);
 	peer->tracked = DMO_TRACKED_ALL;
@@ -165,14 +166,15 @@ static struct verdict judge(const struct dmo_peer *peer)
 {
 	const struct dmo_peer_hello *h = &peer->hello;
 	const struct dmo_primary *p = peer->p;
+	const struct dmo_chunk *older = dmo_store_older(p->store);
 	struct verdict v = {
 		.boundary = h->complete,
 		.epoch = max(h->complete.epoch, h->epoch),
 		.fits = peer_fits(peer),
 	};
-	bool shipping = p->older == DMO_CHUNK_SHIPPING;
+	bool shipping = older->state == DMO_CHUNK_SHIPPING;
 	bool based = v.fits && peer->tracked == DMO_TRACKED_BASED;
-	int cmp = dmo_cut_cmp(v.boundary, p->older_cut);
+	int cmp = dmo_cut_cmp(v.boundary, older->cut);
 
 	lockdep_assert_held(&peer->p->lock);
 	v.reached = v.fits && shipping && !cmp;
@@ -252,7 +254,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 	spin_lock_irq(&p->lock);
 	v = judge(peer);
 	if (v.reached)
-		dmo_primary_step_older(p, DMO_CHUNK_EV_COMPLETE);
+		dmo_primary_step_chunk(p, dmo_store_older(p->store), DMO_CHUNK_EV_COMPLETE);
 	spin_unlock_irq(&p->lock);
 
 	refused = carry_out(peer, &v);
@@ -339,6 +341,7 @@ void dmo_primary_link_down(struct dmo_primary *p)
 static int got_complete(struct dmo_peer *peer, struct dmo_cut tag, char *why)
 {
 	struct dmo_primary *p = peer->p;
+	struct dmo_chunk *older = dmo_store_older(p->store);
 
 	lockdep_assert_held(&p->lock);
 	if (dmo_cut_cmp(tag, peer->last_cut_sent)) {
@@ -347,8 +350,8 @@ static int got_complete(struct dmo_peer *peer, struct dmo_cut tag, char *why)
 		return -EPROTO;
 	}
 	/* merged in between: its blocks are in the active chunk again, which is harmless */
-	if (p->older == DMO_CHUNK_SHIPPING && peer->last_sent && !dmo_cut_cmp(tag, p->older_cut))
-		dmo_primary_step_older(p, DMO_CHUNK_EV_COMPLETE);
+	if (older->state == DMO_CHUNK_SHIPPING && peer->last_sent && !dmo_cut_cmp(tag, older->cut))
+		dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_COMPLETE);
 	else
 		peer->complete = tag;
 	return 0;

@@ -7,8 +7,9 @@
  * another. Everybody else leaves a note under p->lock (receive thread: COMPLETE,
  * SYNCED, ...; send thread: LAST is out; workers: a merge is wanted) and kicks.
  *
- * older:   NONE -> DRAINING -> SHIPPING -> COMPLETE -> NONE, or merged away from
- *          SHIPPING. LAST goes out only in SHIPPING, which begins
+ * chunk:   NONE -> ACTIVE -> DRAINING -> SHIPPING -> COMPLETE -> NONE, or merged away from
+ *          SHIPPING; one is active, and the other one is empty (NONE) or the older one.
+ *          LAST goes out only in SHIPPING, which begins
  *          once the cut is confirmed; without a group that is at once (R7).
  * direct:  OFF -> BEGIN -> RUN -> PASSED -> SYNCED -> FINISH -> OFF (format/pstate.c); what
  *          the link or a merge puts an end to begins again.
@@ -60,12 +61,12 @@ void dmo_primary_meta_error(struct dmo_primary *p)
 		dmo_primary_error(p, -1, "%s", p->meta->why);
 }
 
-void dmo_primary_step_older(struct dmo_primary *p, enum dmo_chunk_event ev)
+void dmo_primary_step_chunk(struct dmo_primary *p, struct dmo_chunk *c, enum dmo_chunk_event ev)
 {
 	lockdep_assert_held(&p->lock);
-	if (WARN_ON_ONCE(dmo_chunk_next(&p->older, ev)))
+	if (WARN_ON_ONCE(dmo_chunk_next(&c->state, ev)))
 		return;
-	p->older_since = jiffies;
+	c->state_since = jiffies;
 	p->peer.ship_gen++;
 }
 
@@ -74,7 +75,7 @@ void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char
 	bool wait;
 
 	spin_lock_irq(&p->lock);
-	wait = p->older != DMO_CHUNK_NONE || p->merging;
+	wait = dmo_store_older(p->store)->state != DMO_CHUNK_NONE || p->merging;
 	if (wait) {
 		list_add_tail(&io->wait, &p->merge_waiters);
 		if (!p->merge_wanted)
@@ -105,27 +106,22 @@ static void release_waiters(struct dmo_primary *p)
 
 /* ---- cycle switch, merge, completion ---- */
 
-static u8 active_parity(struct dmo_primary *p)
-{
-	return dmo_cycle_active(&p->store->cycle);
-}
-
 static void switch_cycle(struct dmo_primary *p, u32 flags)
 {
-	struct dmo_cycle *c = &p->store->cycle;
-	u64 seq = c->seq[active_parity(p)];
+	struct dmo_chunk *c = dmo_store_active(p->store), *new = c->other;
+	u64 seq = c->seq;
 	struct dmo_cut cut;
 
 	spin_lock_irq(&p->lock);
-	dmo_primary_step_older(p, DMO_CHUNK_EV_OPEN);
-	cut = p->older_cut = (struct dmo_cut){ p->epoch, seq };
-	p->older_flags = flags;
+	dmo_primary_step_chunk(p, new, DMO_CHUNK_EV_OPEN);
+	cut = c->cut = (struct dmo_cut){ p->epoch, seq };
+	c->last_flags = flags;
 	p->peer.last_sent = false;
-	p->store->since[active_parity(p) ^ 1] = ktime_get();
-	WRITE_ONCE(p->store->large[active_parity(p) ^ 1], false);
-	dmo_cycle_switch(c, seq + 1);
-	p->older_ns = ktime_get_real_ns();
-	dmo_primary_step_older(p, DMO_CHUNK_EV_CUT);
+	new->since = ktime_get();
+	WRITE_ONCE(new->large, false);
+	dmo_store_switch(p->store, seq + 1);
+	c->cut_ns = ktime_get_real_ns();
+	dmo_primary_step_chunk(p, c, DMO_CHUNK_EV_CUT);
 	p->cut = cut;
 	p->last_switch = ktime_get();
 	if (p->switch_seq <= seq)
@@ -139,19 +135,20 @@ static void switch_cycle(struct dmo_primary *p, u32 flags)
 /* Return: false if there is nothing to merge any more. */
 bool dmo_primary_merge_older(struct dmo_primary *p, const char *why)
 {
+	struct dmo_chunk *older = dmo_store_older(p->store);
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_cut cut;
 	bool up;
 
 	/* nobody ships it any more; a batch in hand goes on as early data */
 	spin_lock_irq(&p->lock);
-	if (p->older != DMO_CHUNK_SHIPPING) {
+	if (older->state != DMO_CHUNK_SHIPPING) {
 		spin_unlock_irq(&p->lock);
 		return false;	/* COMPLETE came first */
 	}
-	dmo_primary_step_older(p, DMO_CHUNK_EV_MERGED);
+	dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_MERGED);
 	p->merging = true;
-	cut = p->older_cut;
+	cut = older->cut;
 	up = peer->link == DMO_PEER_UP;
 	peer->drop_pending = up;
 	dmo_peer_step_direct(peer, DMO_DIRECT_EV_MERGED);
@@ -169,6 +166,7 @@ bool dmo_primary_merge_older(struct dmo_primary *p, const char *why)
 
 static void complete_older(struct dmo_primary *p)
 {
+	struct dmo_chunk *older = dmo_store_older(p->store);
 	struct dmo_peer *peer = &p->peer;
 	u64 copy_id = get_random_u64() | 1;
 	struct dmo_cut cut;
@@ -176,11 +174,11 @@ static void complete_older(struct dmo_primary *p)
 
 	dmo_store_release(p->store);
 	spin_lock_irq(&p->lock);
-	cut = p->older_cut;
+	cut = older->cut;
 	peer->complete = cut;
-	peer->complete_ns = p->older_ns;
-	peer->complete_since = p->store->since[active_parity(p) ^ 1];
-	finished = p->older_flags & DMO_LASTF_END_OF_COPY;
+	peer->complete_ns = older->cut_ns;
+	peer->complete_since = older->since;
+	finished = older->last_flags & DMO_LASTF_END_OF_COPY;
 	if (finished) {
 		dmo_peer_step_direct(peer, DMO_DIRECT_EV_ENDED);
 		peer->hello.flags &= ~DMO_SBF_INCONSISTENT;
@@ -191,7 +189,7 @@ static void complete_older(struct dmo_primary *p)
 	 * has lost it.
 	 */
 	dmo_peer_new_copy(peer, copy_id);
-	dmo_primary_step_older(p, DMO_CHUNK_EV_RELEASED);
+	dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_RELEASED);
 	peer->tracked = DMO_TRACKED_BASED;	/* since LAST; it stands at @complete */
 	spin_unlock_irq(&p->lock);
 	release_waiters(p);
@@ -203,23 +201,23 @@ static void complete_older(struct dmo_primary *p)
 /* Return: true if there still is an older chunk. */
 static bool work_on_older(struct dmo_primary *p)
 {
-	enum dmo_chunk_state older;
+	struct dmo_chunk *older = dmo_store_older(p->store);
+	enum dmo_chunk_state state;
 	bool merge;
 	char why[sizeof(p->merge_why)];
 
 	spin_lock_irq(&p->lock);
-	if (p->older == DMO_CHUNK_DRAINING &&
-	    dmo_cycle_drained(&p->store->cycle, active_parity(p) ^ 1)) {
-		dmo_primary_step_older(p, DMO_CHUNK_EV_DRAINED);
+	if (older->state == DMO_CHUNK_DRAINING && dmo_cycle_drained(&older->writers)) {
+		dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_DRAINED);
 		if (trace_dmo_drained_enabled())
-			trace_dmo_drained(p->meta->bdev->bd_dev, dmo_trace_nr(p), p->older_cut.n);
+			trace_dmo_drained(p->meta->bdev->bd_dev, dmo_trace_nr(p), older->cut.n);
 	}
-	older = p->older;
+	state = older->state;
 	merge = p->merge_wanted;
 	strscpy(why, p->merge_why, sizeof(why));
 	spin_unlock_irq(&p->lock);
 
-	switch (older) {
+	switch (state) {
 	case DMO_CHUNK_NONE:
 		release_waiters(p);
 		return false;
@@ -275,7 +273,7 @@ u64 dmo_primary_refs_bytes(struct dmo_primary *p)
 {
 	struct dmo_store *st = p->store;
 
-	return (u64)(atomic64_read(&st->refs[0]) + atomic64_read(&st->refs[1])) <<
+	return (u64)(atomic64_read(&st->chunks[0]->refs) + atomic64_read(&st->chunks[1]->refs)) <<
 	       (st->vols[0].unit_shift + DMO_BLOCK_SHIFT);
 }
 
@@ -299,10 +297,10 @@ static void end_pass(struct dmo_primary *p)
 {
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_store *st = p->store;
-	u8 parity = active_parity(p);
+	struct dmo_chunk *c = dmo_store_active(st);
 	u64 held;
 
-	if (dmo_store_bytes(st, parity) <= peer->hello.chunk_max) {
+	if (dmo_store_bytes(c) <= peer->hello.chunk_max) {
 		switch_cycle(p, DMO_LASTF_END_OF_COPY);
 		spin_lock_irq(&p->lock);
 		dmo_peer_step_direct(peer, DMO_DIRECT_EV_FINISH);
@@ -310,7 +308,7 @@ static void end_pass(struct dmo_primary *p)
 		return;
 	}
 	/* slots can't be sent in direct mode */
-	held = atomic64_read(&st->slots[parity]) + atomic64_read(&st->zeroes[parity]) / 128;
+	held = atomic64_read(&c->slots) + atomic64_read(&c->zeroes) / 128;
 	if (held * DMO_BLOCK > peer->hello.chunk_max / 2)
 		dmo_store_demote(st, 0);
 	spin_lock_irq(&p->lock);
@@ -334,11 +332,11 @@ static void watch_size(struct dmo_primary *p)
 	spin_lock_irq(&p->lock);
 	copy = dmo_peer_no_copy(peer);
 	spin_unlock_irq(&p->lock);
-	if (!fits || copy || dmo_store_empty(p->store, active_parity(p))) {
+	if (!fits || copy || dmo_store_empty(dmo_store_active(p->store))) {
 		peer->large_said = false;
 		return;
 	}
-	bytes = dmo_store_bytes(p->store, active_parity(p));
+	bytes = dmo_store_bytes(dmo_store_active(p->store));
 	large = bytes >= fits / 5 * 4;
 	if (large && !peer->large_said) {
 		snprintf(why, sizeof(why),
@@ -355,8 +353,7 @@ static void watch_size(struct dmo_primary *p)
 static u64 maybe_switch(struct dmo_primary *p)
 {
 	struct dmo_peer *peer = &p->peer;
-	struct dmo_store *st = p->store;
-	u8 parity = active_parity(p);
+	struct dmo_chunk *c = dmo_store_active(p->store);
 	u64 cycle = READ_ONCE(p->cycle_ms) * (u64)NSEC_PER_MSEC;
 	u64 bytes, early, since;
 
@@ -379,11 +376,11 @@ static u64 maybe_switch(struct dmo_primary *p)
 		begin_direct(p, "full copy: the secondary's data is no point in time until it ends");
 		return IDLE_NS;
 	}
-	if (dmo_store_empty(st, parity))
+	if (dmo_store_empty(c))
 		return min_t(u64, cycle, IDLE_NS);
-	WRITE_ONCE(st->large[parity], false);
+	WRITE_ONCE(c->large, false);
 	smp_mb();	/* the flag before the size; dmo_store_grown() has counted before it looks at the flag */
-	bytes = dmo_store_bytes(st, parity);
+	bytes = dmo_store_bytes(c);
 	since = ktime_get() - p->last_switch;
 	if (since < cycle && !p->switch_wanted && bytes < dmo_peer_early_bytes(peer))
 		return cycle - since;
@@ -447,7 +444,8 @@ static u64 step(struct dmo_primary *p)
 	older = work_on_older(p);
 	if (!older)
 		handle_flush_error(p);
-	if (READ_ONCE(p->peer.link) == DMO_PEER_NEW && READ_ONCE(p->older) != DMO_CHUNK_DRAINING) {
+	if (READ_ONCE(p->peer.link) == DMO_PEER_NEW &&
+	    READ_ONCE(dmo_store_older(st)->state) != DMO_CHUNK_DRAINING) {
 		dmo_peer_established(&p->peer);
 		return 0;
 	}
@@ -482,17 +480,17 @@ static int cycle_thread(void *data)
 
 struct dmo_cut dmo_primary_switch(struct dmo_primary *p)
 {
+	struct dmo_chunk *c;
 	struct dmo_cut cut;
-	u8 parity;
 
 	spin_lock_irq(&p->lock);
-	parity = active_parity(p);	/* switched under p->lock */
-	if (!dmo_store_empty(p->store, parity)) {
-		cut = (struct dmo_cut){ p->epoch, p->store->cycle.seq[parity] };
+	c = dmo_store_active(p->store);	/* switched under p->lock */
+	if (!dmo_store_empty(c)) {
+		cut = (struct dmo_cut){ p->epoch, c->seq };
 		p->switch_wanted = true;
 		p->switch_seq = cut.n;
-	} else if (p->older != DMO_CHUNK_NONE) {
-		cut = p->older_cut;
+	} else if (c->other->state != DMO_CHUNK_NONE) {
+		cut = c->other->cut;
 	} else {
 		cut = p->cut;
 	}
@@ -508,33 +506,34 @@ void dmo_primary_set(struct dmo_primary *p, u32 cycle_ms, u64 budget)
 	dmo_primary_kick(p);
 }
 
-static void chunk_status(struct dmo_store *st, u8 parity, struct dmo_pri_chunk *c)
+static void chunk_status(const struct dmo_chunk *c, struct dmo_pri_chunk *s)
 {
-	c->seq = READ_ONCE(st->cycle.seq[parity]);
-	c->slots = atomic64_read(&st->slots[parity]);
-	c->refs = atomic64_read(&st->refs[parity]);
-	c->zeroes = atomic64_read(&st->zeroes[parity]) +
-		    (atomic64_read(&st->zones[parity]) << DMO_ZONE_BLOCK_SHIFT);
-	c->bytes = dmo_store_empty(st, parity) ? 0 : dmo_store_bytes(st, parity);
+	s->state = c->state;
+	s->seq = READ_ONCE(c->seq);
+	s->slots = atomic64_read(&c->slots);
+	s->refs = atomic64_read(&c->refs);
+	s->zeroes = atomic64_read(&c->zeroes) + (atomic64_read(&c->zones) << DMO_ZONE_BLOCK_SHIFT);
+	s->bytes = dmo_store_empty(c) ? 0 : dmo_store_bytes(c);
 }
 
 static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *s)
 {
+	const struct dmo_chunk *older = dmo_store_older(p->store);
 	const struct dmo_peer *peer = &p->peer;
 	bool up = peer->link == DMO_PEER_UP;
 
 	s->block_since = peer->copy.direct == DMO_DIRECT_OFF ?
-			 p->older_since : peer->copy.direct_since;
+			 older->state_since : peer->copy.direct_since;
 	if (peer->read_error) {
 		s->block = DMO_BLOCK_READ_ERROR;
 		s->block_since = peer->read_error_since;
-	} else if (p->older == DMO_CHUNK_DRAINING) {
-		s->block_since = p->older_since;
+	} else if (older->state == DMO_CHUNK_DRAINING) {
+		s->block_since = older->state_since;
 		s->block = DMO_BLOCK_DRAIN;
 	} else if (up && sending) {
 		s->block = DMO_BLOCK_SEND;
-	} else if (up && p->older == DMO_CHUNK_SHIPPING && peer->last_sent) {
-		s->block_since = p->older_since;
+	} else if (up && older->state == DMO_CHUNK_SHIPPING && peer->last_sent) {
+		s->block_since = older->state_since;
 		s->block = DMO_BLOCK_PEER;
 	} else if (peer->copy.direct == DMO_DIRECT_BEGIN ||
 		   peer->copy.direct == DMO_DIRECT_PASSED) {
@@ -543,16 +542,16 @@ static void block_status(struct dmo_primary *p, bool sending, struct dmo_pri_sta
 }
 
 /* Age of the oldest write that is not committed: what a loss of this site now would cost. */
-static u64 lag(struct dmo_primary *p, u8 parity)
+static u64 lag(struct dmo_primary *p, const struct dmo_chunk *active)
 {
 	ktime_t since;
 
 	if (dmo_cut_cmp(p->peer.committed, p->peer.complete) < 0)
 		since = p->peer.complete_since;
-	else if (p->older != DMO_CHUNK_NONE)
-		since = p->store->since[parity ^ 1];
-	else if (!dmo_store_empty(p->store, parity))
-		since = p->store->since[parity];
+	else if (active->other->state != DMO_CHUNK_NONE)
+		since = active->other->since;
+	else if (!dmo_store_empty(active))
+		since = active->since;
 	else
 		return 0;
 	return max_t(s64, ktime_ms_delta(ktime_get(), since), 0);
@@ -562,17 +561,15 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 {
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_store *st = p->store;
-	u8 parity;
+	struct dmo_chunk *c;
 	bool up;
 
 	memset(s, 0, sizeof(*s));
 	spin_lock_irq(&p->lock);
 	up = peer->link == DMO_PEER_UP;
-	parity = active_parity(p);
-	chunk_status(st, parity, &s->active);
-	s->active.state = DMO_CHUNK_ACTIVE;
-	chunk_status(st, parity ^ 1, &s->older);
-	s->older.state = p->older;
+	c = dmo_store_active(st);
+	chunk_status(c, &s->active);
+	chunk_status(c->other, &s->older);
 	s->seq = s->active.seq;
 	s->epoch = p->epoch;
 	s->cut = p->cut;
@@ -593,7 +590,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->peer_cond = up ? peer->cond : DMO_COND_GOOD;
 	s->peer_cond_since = peer->cond_since;
 	s->chunk_max = peer->hello.chunk_max;
-	s->lag_ms = lag(p, parity);
+	s->lag_ms = lag(p, c);
 	block_status(p, sending, s);
 	strscpy(s->why, p->why, sizeof(s->why));
 	spin_unlock_irq(&p->lock);
@@ -663,7 +660,6 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->cycle_ms = m->sb.cycle_ms;
 	p->cut = m->st.newest;
 	p->last_switch = ktime_get();
-	p->older_since = jiffies;
 	dmo_peer_init(&p->peer, p);
 	init_rwsem(&p->active_sem);
 	spin_lock_init(&p->lock);
@@ -678,6 +674,10 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	}
 	p->store->kick = store_kick;
 	p->store->owner = p;
+	spin_lock_irq(&p->lock);
+	dmo_primary_step_chunk(p, dmo_store_active(p->store), DMO_CHUNK_EV_OPEN);
+	dmo_store_older(p->store)->state_since = jiffies;
+	spin_unlock_irq(&p->lock);
 	r = bioset_init(&p->bios, 64, 0, BIOSET_NEED_BVECS);
 	if (r)
 		goto bad_store;

@@ -37,6 +37,7 @@ enum dmo_io_kind { DMO_IO_OTHER, DMO_IO_FLUSH, DMO_IO_WRITE };
 
 /**
  * struct dmo_io - per-bio data of the target
+ * @chunk: that a write is counted into
  * @range: block lock of a write; or @zones, of one on whole zones that are to be zero
  * @work: next step in a worker: restart, copy-out, zero-out; or @wait: for a merge
  * @closing: zeroes that may be the last of a zone; @range is all of it
@@ -49,6 +50,7 @@ struct dmo_io {
 	struct dmo_long *zones;
 	struct dmo_primary *p;
 	struct dmo_vol *vol;
+	struct dmo_chunk *chunk;
 	struct bio *bio;
 	union {
 		struct work_struct work;
@@ -57,7 +59,6 @@ struct dmo_io {
 	u64 sector;
 	u32 nr;
 	u8 kind;
-	u8 parity;
 	bool zero;
 	bool closing;
 	bool tracked;

@@ -17,7 +17,8 @@
 /**
  * struct dmo_primary
  * @active_sem: read: local reads for shipping; write: @active changes
- * @lock: irq-safe; guards all below it; inside it nothing but store counters
+ * @lock: irq-safe; guards all below it, and of a chunk what is the primary's (struct dmo_chunk); inside it
+ *	nothing but store counters
  * Everything the cycle thread does, switch, merge, release, reship, is
  * serialised by being done in that one thread.
  */
@@ -44,13 +45,8 @@ struct dmo_primary {
 	bool switch_wanted;
 	u64 switch_seq;			/* ... of the cycle with this seq */
 	struct dmo_cut cut;		/* the newest */
-	enum dmo_chunk_state older;	/* by dmo_chunk_next() only */
-	struct dmo_cut older_cut;
-	u32 older_flags;		/* DMO_LASTF_* */
-	u64 older_ns;			/* wall clock of its cut */
-	unsigned long older_since;	/* jiffies of the last state change */
 	/* merge */
-	bool merging;			/* the older chunk is gone from @older, not yet from the store */
+	bool merging;			/* the older chunk's state is NONE, and the store is not done with it */
 	bool merge_wanted;
 	char merge_why[96];
 	struct list_head merge_waiters;	/* struct dmo_io */
@@ -67,9 +63,9 @@ u64 dmo_primary_refs_bytes(struct dmo_primary *p);	/* what references cover; any
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why);
 void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...) __printf(3, 4);
 /**
- * dmo_primary_step_older - a step of the older chunk; p->lock is held
+ * dmo_primary_step_chunk - a step of a chunk; p->lock is held
  */
-void dmo_primary_step_older(struct dmo_primary *p, enum dmo_chunk_event ev);
+void dmo_primary_step_chunk(struct dmo_primary *p, struct dmo_chunk *c, enum dmo_chunk_event ev);
 /**
  * dmo_primary_merge_older - fold the older chunk into the active one. Cycle thread, sleeps.
  * Return: false if there is nothing to merge any more
@@ -111,7 +107,7 @@ static inline u64 dmo_peer_early_bytes(const struct dmo_peer *peer)
 
 /* write.c */
 void dmo_write_restart(struct dmo_io *io);		/* in a worker */
-bool dmo_write_needs_copyout(struct dmo_io *io, u8 old);
+bool dmo_write_needs_copyout(struct dmo_io *io, struct dmo_chunk *old);
 int dmo_write_init(void);
 
 /* The number of an event; only if trace_NAME_enabled(). */

@@ -109,8 +109,8 @@ void dmo_ship_unack(struct dmo_primary *p)
 
 			for (n = 0; n < e->nr; n++) {
 				dmo_range_lock_wait(st, &w, e->vol, (e->unit + n) << v->unit_shift, 1);
-				dmo_store_make_refs(st, v, dmo_cycle_active(&st->cycle),
-						    w.range.first, w.range.last);
+				dmo_store_make_refs(dmo_store_active(st), v, w.range.first,
+						    w.range.last);
 				dmo_range_unlock(st, &w.range);
 			}
 		}
@@ -212,20 +212,21 @@ static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_store *st = p->store;
-	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
+	struct dmo_chunk *old = dmo_store_older(st);
 	u32 n = 0;
 
 	for (; sh->stripe < DMO_STRIPES; sh->stripe++) {
 		struct dmo_stripe *sp = &st->stripes[sh->stripe];
+		struct dmo_slot_lists *l = dmo_stripe_lists(sp, old);
 		struct dmo_slot *s;
 
-		if (list_empty_careful(&sp->unsent[old]))
+		if (list_empty_careful(&l->unsent))
 			continue;
 		spin_lock_irq(&sp->lock);
-		while (n < DMO_WIRE_MAX_DESC && walk_holds(p) && !list_empty(&sp->unsent[old])) {
-			s = list_first_entry(&sp->unsent[old], struct dmo_slot, list);
+		while (n < DMO_WIRE_MAX_DESC && walk_holds(p) && !list_empty(&l->unsent)) {
+			s = list_first_entry(&l->unsent, struct dmo_slot, list);
 			s->sent = true;
-			list_move_tail(&s->list, &sp->sent[old]);
+			list_move_tail(&s->list, &l->sent);
 			if (s->page)
 				get_page(s->page);
 			copy[n++] = *s;
@@ -266,18 +267,19 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 /* ---- zero zones ---- */
 
 /* The next run of zero zones. Return: how many, 0: none left */
-static u32 next_zones(struct dmo_primary *p, u8 parity)
+static u32 next_zones(struct dmo_primary *p, const struct dmo_chunk *c)
 {
 	struct dmo_ship *sh = &p->peer.ship;
-	struct dmo_vol *v;
-	u64 end;
+	unsigned long *zones;
+	u64 end, nr;
 
 	for (; sh->zone_vol < p->store->nr_vols; sh->zone_vol++, sh->zone = 0) {
-		v = &p->store->vols[sh->zone_vol];
-		sh->zone = find_next_bit(v->zones[parity], v->nr_zones, sh->zone);
-		if (sh->zone >= v->nr_zones)
+		nr = p->store->vols[sh->zone_vol].nr_zones;
+		zones = c->vol[sh->zone_vol].zones;
+		sh->zone = find_next_bit(zones, nr, sh->zone);
+		if (sh->zone >= nr)
 			continue;
-		end = find_next_zero_bit(v->zones[parity], v->nr_zones, sh->zone);
+		end = find_next_zero_bit(zones, nr, sh->zone);
 		return min_t(u64, end - sh->zone, MAX_ZONES);
 	}
 	return 0;
@@ -286,7 +288,7 @@ static u32 next_zones(struct dmo_primary *p, u8 parity)
 static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_ship *sh = &p->peer.ship;
-	u8 old = dmo_cycle_active(&p->store->cycle) ^ 1;
+	struct dmo_chunk *old = dmo_store_older(p->store);
 	bool holds;
 	u32 n;
 
@@ -327,22 +329,24 @@ static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block,
 }
 
 /* The next run of referenced blocks within one zone, at most @room of them; 0: none left. */
-static u32 next_run(struct dmo_primary *p, u8 parity, u32 room)
+static u32 next_run(struct dmo_primary *p, const struct dmo_chunk *c, u32 room)
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_vol *v;
+	unsigned long *refs;
 	u64 unit, end, zone_end;
 
 	for (; sh->vol < p->store->nr_vols; sh->vol++, sh->block = 0) {
 		v = &p->store->vols[sh->vol];
-		unit = find_next_bit(v->refs[parity], v->units, sh->block >> v->unit_shift);
+		refs = c->vol[sh->vol].refs;
+		unit = find_next_bit(refs, v->units, sh->block >> v->unit_shift);
 		if (unit >= v->units)
 			continue;
 		sh->block = unit << v->unit_shift;
 		zone_end = min((sh->block | (DMO_ZONE_BLOCKS - 1)) + 1, v->blocks);
 		end = sh->block;
 		while (end < zone_end && end - sh->block + (1u << v->unit_shift) <= room &&
-		       test_bit(end >> v->unit_shift, v->refs[parity]))
+		       test_bit(end >> v->unit_shift, refs))
 			end += 1u << v->unit_shift;
 		return min(end, zone_end) - sh->block;
 	}
@@ -350,18 +354,17 @@ static u32 next_run(struct dmo_primary *p, u8 parity, u32 room)
 }
 
 /* Which blocks of the run are to be read: those that are still referenced and have no slot. */
-static u32 choose_blocks(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr,
-			 unsigned long *want)
+static u32 choose_blocks(struct dmo_primary *p, struct dmo_chunk *c, struct dmo_vol *v, u64 first,
+			 u32 nr, unsigned long *want)
 {
-	struct dmo_store *st = p->store;
-	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, first);
+	struct dmo_stripe *sp = dmo_store_stripe(p->store, v->index, first);
 	u32 i, n = 0;
 
 	bitmap_zero(want, DMO_ZONE_BLOCKS);
 	spin_lock_irq(&sp->lock);
 	for (i = 0; i < nr && walk_holds(p); i++) {
-		if (!dmo_ref_test(v, parity, first + i) ||
-		    dmo_slot_find(st, sp, v->index, first + i, parity))
+		if (!dmo_ref_test(c, v, first + i) ||
+		    dmo_slot_find(c, sp, v->index, first + i))
 			continue;
 		__set_bit(i, want);
 		n++;
@@ -410,7 +413,7 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_store *st = p->store;
 	struct dmo_ship *sh = &p->peer.ship;
-	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
+	struct dmo_chunk *old = dmo_store_older(st);
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
 	struct dmo_vol *v;
@@ -422,7 +425,7 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 	while (p->active && (n = next_run(p, old, DMO_WIRE_MAX_DESC - sh->nr_own))) {
 		v = &st->vols[sh->vol];
 		dmo_range_lock_wait(st, &w, sh->vol, sh->block, n);
-		if (choose_blocks(p, v, old, sh->block, n, want))
+		if (choose_blocks(p, old, v, sh->block, n, want))
 			r = read_chosen(p, v, sh->block, n, want);
 		dmo_range_unlock(st, &w.range);
 		if (r)
@@ -450,6 +453,7 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_ship *sh = &peer->ship;
+	struct dmo_chunk *older;
 	struct dmo_wire_last wire;
 	struct dmo_last last = {
 		.total_records = sh->records,
@@ -459,18 +463,19 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	struct dmo_cut cut;
 
 	spin_lock_irq(&p->lock);
-	if (p->older != DMO_CHUNK_SHIPPING || peer->last_sent || sh->gen != peer->ship_gen) {
+	older = dmo_store_older(p->store);
+	if (older->state != DMO_CHUNK_SHIPPING || peer->last_sent || sh->gen != peer->ship_gen) {
 		spin_unlock_irq(&p->lock);
 		return 1;	/* merged in between: look again */
 	}
-	last.time_ns = p->older_ns;
-	last.flags = p->older_flags;
-	cut = p->older_cut;
+	last.time_ns = older->cut_ns;
+	last.flags = older->last_flags;
+	cut = older->cut;
 	peer->last_sent = true;
 	peer->last_cut_sent = cut;
 	peer->last_ends_copy = last.flags & DMO_LASTF_END_OF_COPY;
 	peer->tracked = DMO_TRACKED_BASED;
-	p->older_since = jiffies;
+	older->state_since = jiffies;
 	spin_unlock_irq(&p->lock);
 	reset_totals(sh);
 	dmo_last_encode(&last, &wire);
@@ -498,7 +503,8 @@ static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
  * Sending a block clears its reference, a write sets it again.
  * Return: -ESTALE: the blocks are in a zero zone, which is sent at the end and would undo them
  */
-static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 first, u32 nr)
+static int direct_read(struct dmo_primary *p, struct dmo_chunk *chunk, struct dmo_vol *v, u64 first,
+		       u32 nr)
 {
 	struct dmo_copy *c = &p->peer.copy;
 	struct dmo_store *st = p->store;
@@ -509,9 +515,9 @@ static int direct_read(struct dmo_primary *p, struct dmo_vol *v, u8 parity, u64 
 
 	bitmap_fill(want, DMO_ZONE_BLOCKS);
 	dmo_range_lock_wait(st, &w, v->index, first, nr);
-	r = dmo_zone_test(v, parity, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
+	r = dmo_zone_test(chunk, v, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
 	for (b = first; !r && b < first + nr; b += 1u << v->unit_shift)
-		if (dmo_ref_clear(st, v, parity, b))
+		if (dmo_ref_clear(chunk, v, b))
 			window_add(c->win[c->filling], v->index, b >> v->unit_shift,
 				   DMO_BLOCK << v->unit_shift);
 	dmo_range_unlock(st, &w.range);
@@ -545,7 +551,7 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_window *w = p->peer.copy.win[p->peer.copy.filling];
-	u8 parity = dmo_cycle_active(&p->store->cycle);
+	struct dmo_chunk *c = dmo_store_active(p->store);
 	int r = 0;
 	u32 n;
 
@@ -553,10 +559,10 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 		return direct_sync(p, l, false, why);
 	batch_begin(sh);
 	down_read(&p->active_sem);
-	while (p->active && (n = next_run(p, parity, DMO_WIRE_MAX_DESC - sh->nr_own))) {
-		r = direct_read(p, &p->store->vols[sh->vol], parity, sh->block, n);
+	while (p->active && (n = next_run(p, c, DMO_WIRE_MAX_DESC - sh->nr_own))) {
+		r = direct_read(p, c, &p->store->vols[sh->vol], sh->block, n);
 		if (r == -ESTALE) {
-			dmo_store_unzero(p->store, &p->store->vols[sh->vol], parity, sh->block);
+			dmo_store_unzero(c, &p->store->vols[sh->vol], sh->block);
 			sh->block &= ~(u64)(DMO_ZONE_BLOCKS - 1);
 			r = 0;
 			continue;
@@ -591,7 +597,7 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 	spin_lock_irq(&p->lock);
 	direct = peer->copy.direct;
-	ship = p->older == DMO_CHUNK_SHIPPING && !peer->last_sent;
+	ship = dmo_store_older(p->store)->state == DMO_CHUNK_SHIPPING && !peer->last_sent;
 	if (peer->link != DMO_PEER_UP || (peer->read_error && time_before(jiffies, peer->read_retry))) {
 		spin_unlock_irq(&p->lock);
 		return 0;

@@ -54,23 +54,22 @@ static bool needs_page(const struct dmo_slot *s)
 	return !s->page || page_count(s->page) > 1;
 }
 
-bool dmo_write_needs_copyout(struct dmo_io *io, u8 old)
+bool dmo_write_needs_copyout(struct dmo_io *io, struct dmo_chunk *old)
 {
-	struct dmo_store *st = io->p->store;
 	struct dmo_vol *v = io->vol;
 	struct dmo_stripe *sp;
 	unsigned long flags;
 	bool need = false;
 	u64 b;
 
-	if (likely(!dmo_ref_any(v, old, dmo_io_first(io), dmo_io_last(io))))
+	if (likely(!dmo_ref_any(old, v, dmo_io_first(io), dmo_io_last(io))))
 		return false;
-	sp = dmo_store_stripe(st, v->index, io->range.first);
+	sp = dmo_store_stripe(io->p->store, v->index, io->range.first);
 	if (io->zones)
 		return true;
 	spin_lock_irqsave(&sp->lock, flags);
 	for (b = dmo_io_first(io); b <= dmo_io_last(io) && !need; b++)
-		need = dmo_ref_test(v, old, b) && !dmo_slot_find(st, sp, v->index, b, old);
+		need = dmo_ref_test(old, v, b) && !dmo_slot_find(old, sp, v->index, b);
 	spin_unlock_irqrestore(&sp->lock, flags);
 	return need;
 }
@@ -93,7 +92,7 @@ static void own_page(struct dmo_io *io, struct dmo_slot *s, struct capture *c)
 		copy_page(page_address(spare->page), page_address(old));
 		s->page = spare->page;
 	} else {
-		dmo_slot_unzero(io->p->store, s, spare->page);
+		dmo_slot_unzero(io->chunk, s, spare->page);
 	}
 	spare->page = old;
 	list_add(&spare->list, &c->used);
@@ -104,9 +103,8 @@ static struct dmo_slot *new_slot(struct dmo_io *io, struct dmo_stripe *sp, struc
 {
 	s->vol = io->vol->index;
 	s->block = block;
-	s->parity = io->parity;
 	s->mask = 0;
-	dmo_slot_add(io->p->store, sp, s);
+	dmo_slot_add(io->chunk, sp, s);
 	return s;
 }
 
@@ -117,8 +115,7 @@ static struct dmo_slot *new_slot(struct dmo_io *io, struct dmo_stripe *sp, struc
  */
 static int capture_block(struct dmo_io *io, struct dmo_stripe *sp, u64 block, struct capture *c)
 {
-	struct dmo_store *st = io->p->store;
-	struct dmo_slot *s = dmo_slot_find(st, sp, io->vol->index, block, io->parity);
+	struct dmo_slot *s = dmo_slot_find(io->chunk, sp, io->vol->index, block);
 	u8 mask = io_mask(io, block);
 	u32 off = __ffs(mask) * DMO_SECTOR, len = hweight8(mask) * DMO_SECTOR;
 	bool page = !is_bare(io, block);
@@ -126,7 +123,7 @@ static int capture_block(struct dmo_io *io, struct dmo_stripe *sp, u64 block, st
 	bool own = s && page && needs_page(s);
 	struct page *freed;
 
-	if (!s && dmo_ref_test(io->vol, io->parity, block))
+	if (!s && dmo_ref_test(io->chunk, io->vol, block))
 		return -ENOENT;
 	if ((!s || own) && !c->spare[page])
 		return -EAGAIN;
@@ -139,7 +136,7 @@ static int capture_block(struct dmo_io *io, struct dmo_stripe *sp, u64 block, st
 		s = new_slot(io, sp, take(c, page), block);
 	}
 	if (!page) {
-		freed = dmo_slot_zero(st, s);
+		freed = dmo_slot_zero(io->chunk, s);
 		if (freed)
 			list_add(&freed->lru, &c->pages);
 		return 0;
@@ -197,7 +194,7 @@ static bool capture(struct dmo_io *io)
 	int r = 0;
 
 	if (io->zones) {
-		dmo_store_zero_zones(st, io->vol, io->parity, io->sector / DMO_ZONE_SECTORS,
+		dmo_store_zero_zones(io->chunk, io->vol, io->sector / DMO_ZONE_SECTORS,
 				     io->nr / DMO_ZONE_SECTORS);
 		return true;
 	}
@@ -268,7 +265,7 @@ static void not_zeroed(void *arg, u64 sector, u64 nr)
 {
 	struct dmo_io *io = arg;
 
-	dmo_store_make_refs(io->p->store, io->vol, io->parity, sector / DMO_BLOCK_SECTORS,
+	dmo_store_make_refs(io->chunk, io->vol, sector / DMO_BLOCK_SECTORS,
 			    (sector + nr - 1) / DMO_BLOCK_SECTORS);
 }
 
@@ -294,10 +291,10 @@ static void zero_work(struct work_struct *work)
 	bio_endio(bio);
 }
 
-static void leave(struct dmo_primary *p, u8 parity)
+static void leave(struct dmo_io *io)
 {
-	if (dmo_cycle_exit(&p->store->cycle, parity))
-		dmo_primary_kick(p);
+	if (dmo_store_exit(io->p->store, io->chunk))
+		dmo_primary_kick(io->p);
 }
 
 /*
@@ -306,53 +303,51 @@ static void leave(struct dmo_primary *p, u8 parity)
  */
 static void close_zone(struct dmo_io *io)
 {
-	struct dmo_store *st = io->p->store;
 	struct dmo_vol *v = io->vol;
-	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, io->range.first);
+	struct dmo_stripe *sp = dmo_store_stripe(io->p->store, v->index, io->range.first);
 	u64 b = io->range.first, last = io->range.last;
 	struct dmo_slot *s;
 	unsigned long flags;
 
-	if (dmo_ref_any(v, io->parity ^ 1, b, last))
+	if (dmo_ref_any(io->chunk->other, v, b, last))
 		return;
 	spin_lock_irqsave(&sp->lock, flags);
 	while (b <= last) {
-		s = dmo_slot_find(st, sp, v->index, b, io->parity);
+		s = dmo_slot_find(io->chunk, sp, v->index, b);
 		if (!s || s->page)
 			break;
 		b++;
 	}
 	spin_unlock_irqrestore(&sp->lock, flags);
 	if (b > last)
-		dmo_store_zero_zones(st, v, io->parity, io->sector / DMO_ZONE_SECTORS, 1);
+		dmo_store_zero_zones(io->chunk, v, io->sector / DMO_ZONE_SECTORS, 1);
 }
 
 /* The block lock is held. */
 static void write_start(struct dmo_io *io)
 {
 	struct dmo_primary *p = io->p;
-	struct dmo_store *st = p->store;
 	struct bio *bio = io->bio;
 	bool slots, left = false;
 
-	io->parity = dmo_cycle_enter(&st->cycle, &left);
+	io->chunk = dmo_store_enter(p->store, &left);
 	if (unlikely(left))
 		dmo_primary_kick(p);
 	/* not before: only now is it certain which chunk is the older one */
-	if (unlikely(dmo_write_needs_copyout(io, io->parity ^ 1))) {
-		leave(p, io->parity);
+	if (unlikely(dmo_write_needs_copyout(io, io->chunk->other))) {
+		leave(io);
 		dmo_copyout_start(io);
 		return;
 	}
 	slots = capture(io);
 	if (unlikely(!slots))
-		dmo_store_make_refs(st, io->vol, io->parity, dmo_io_first(io), dmo_io_last(io));
+		dmo_store_make_refs(io->chunk, io->vol, dmo_io_first(io), dmo_io_last(io));
 	else if (io->closing)
 		close_zone(io);
-	dmo_store_grown(st, io->parity);
+	dmo_store_grown(io->chunk);
 	if (trace_dmo_write_enabled())
 		trace_dmo_write(p->meta->bdev->bd_dev, dmo_trace_nr(p), io->vol->id, io->sector,
-				io->nr, READ_ONCE(st->cycle.seq[io->parity]), io->zero);
+				io->nr, READ_ONCE(io->chunk->seq), io->zero);
 
 	if (io->zero) {
 		INIT_WORK(&io->work, zero_work);
@@ -479,15 +474,14 @@ void dmo_primary_end(struct dmo_io *io, blk_status_t status)
 		free_vecs(io);
 	if (unlikely(status)) {
 		/* What the disk holds now is what counts: never a slot (R2). */
-		dmo_store_make_refs(p->store, io->vol, io->parity, dmo_io_first(io),
-				    dmo_io_last(io));
+		dmo_store_make_refs(io->chunk, io->vol, dmo_io_first(io), dmo_io_last(io));
 		this_cpu_inc(io->vol->stats->errors);
 		WRITE_ONCE(p->error_vol, io->vol->id);
 		set_bit(DMO_PF_WRITE_ERROR, &p->flags);
 		dmo_primary_kick(p);
 	}
 	dmo_vol_written(io->vol, io->sector, io->nr);
-	leave(p, io->parity);
+	leave(io);
 	if (io->zones)
 		dmo_long_unlock(io->zones);
 	else

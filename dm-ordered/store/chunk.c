@@ -30,11 +30,8 @@ static void vol_free(struct dmo_vol *v)
 	int i;
 
 	free_percpu(v->stats);
-	for (i = 0; i < 2; i++) {
-		kvfree(v->refs[i]);
-		kvfree(v->zones[i]);
+	for (i = 0; i < 2; i++)
 		kvfree(v->unflushed[i]);
-	}
 }
 
 static void *bits_alloc(u64 bits)
@@ -87,29 +84,108 @@ static int vol_init(struct dmo_vol *v, const struct dmo_volume_info *info, u16 i
 	if (!v->stats)
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
-		v->refs[i] = bits_alloc(v->units);
-		v->zones[i] = bits_alloc(v->nr_zones + 1);
 		v->unflushed[i] = bits_alloc(v->regions);
-		if (!v->refs[i] || !v->zones[i] || !v->unflushed[i])
+		if (!v->unflushed[i])
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void stripes_init(struct dmo_store *st)
+static int chunk_vol_init(struct dmo_chunk_vol *cv, const struct dmo_vol *v)
+{
+	cv->refs = bits_alloc(v->units);
+	cv->zones = bits_alloc(v->nr_zones + 1);
+	return cv->refs && cv->zones ? 0 : -ENOMEM;
+}
+
+static void chunk_free(struct dmo_chunk *c)
+{
+	u32 i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->st->nr_vols; i++) {
+		kvfree(c->vol[i].refs);
+		kvfree(c->vol[i].zones);
+	}
+	dmo_inflight_destroy(&c->writers);
+	kvfree(c);
+}
+
+/* Both, without their bitmaps. */
+static int chunks_alloc(struct dmo_store *st, u32 nr_vols, u64 seq)
+{
+	struct dmo_chunk *c;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		c = kvzalloc(struct_size(c, vol, nr_vols), GFP_KERNEL);
+		st->chunks[i] = c;
+		if (!c)
+			return -ENOMEM;
+		c->st = st;
+		c->idx = i;
+		if (dmo_inflight_init(&c->writers))
+			return -ENOMEM;
+	}
+	st->chunks[0]->other = st->chunks[1];
+	st->chunks[1]->other = st->chunks[0];
+	st->chunks[0]->seq = seq;
+	dmo_cycle_init(&st->cycle, &st->chunks[0]->writers);
+	return 0;
+}
+
+/* The volumes, and what both chunks have of them. */
+static int vols_init(struct dmo_store *st, const struct dmo_volume_info *info, u32 nr, u8 unit_shift)
+{
+	struct dmo_vol *v;
+	int k, r;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		v = &st->vols[i];
+		st->nr_vols = i + 1;
+		r = vol_init(v, &info[i], i, unit_shift);
+		for (k = 0; k < 2 && !r; k++)
+			r = chunk_vol_init(&st->chunks[k]->vol[i], v);
+		if (r)
+			return r;
+		st->fixed += (v->units + v->nr_zones + v->regions) / 4;
+	}
+	return 0;
+}
+
+/* Every block of every volume becomes a reference. */
+static void ref_all(struct dmo_chunk *c)
+{
+	struct dmo_store *st = c->st;
+	struct dmo_vol *v;
+	u32 i;
+
+	for (i = 0; i < st->nr_vols; i++) {
+		v = &st->vols[i];
+		mutex_lock(&st->fill_lock);
+		atomic64_add(bits_change(c->vol[i].refs, 0, v->units, true), &c->refs);
+		atomic64_sub(bits_change(c->vol[i].zones, 0, v->nr_zones, false), &c->zones);
+		mutex_unlock(&st->fill_lock);
+	}
+}
+
+static void stripes_init(struct dmo_store *st, u32 heads_bits)
 {
 	struct dmo_stripe *sp;
-	int i;
+	int i, k;
 
 	for (i = 0; i < DMO_STRIPES; i++) {
 		sp = &st->stripes[i];
 		spin_lock_init(&sp->lock);
 		INIT_LIST_HEAD(&sp->ranges);
-		INIT_LIST_HEAD(&sp->unsent[0]);
-		INIT_LIST_HEAD(&sp->unsent[1]);
-		INIT_LIST_HEAD(&sp->sent[0]);
-		INIT_LIST_HEAD(&sp->sent[1]);
-		sp->heads = st->heads + ((size_t)i << st->heads_bits);
+		for (k = 0; k < 2; k++) {
+			INIT_LIST_HEAD(&sp->lists[k].unsent);
+			INIT_LIST_HEAD(&sp->lists[k].sent);
+		}
+		sp->heads = st->heads + ((size_t)i << heads_bits);
+		sp->heads_bits = heads_bits;
 	}
 }
 
@@ -118,7 +194,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 {
 	struct dmo_store *st;
 	int shift, r = -ENOMEM;
-	u32 i;
+	u32 heads_bits;
 
 	shift = dmo_ref_unit(info, nr, budget, why);
 	if (shift < 0)
@@ -130,27 +206,21 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	st->budget = budget;
 	st->kick_bytes = U64_MAX;
 	mutex_init(&st->fill_lock);
-	st->heads_bits = ilog2(max_t(u64, roundup_pow_of_two(budget / DMO_BLOCK / DMO_STRIPES), 16));
-	st->heads_bits = min_t(u32, st->heads_bits, 16);
-	st->heads = kvcalloc((size_t)DMO_STRIPES << st->heads_bits, sizeof(*st->heads), GFP_KERNEL);
+	heads_bits = ilog2(max_t(u64, roundup_pow_of_two(budget / DMO_BLOCK / DMO_STRIPES), 16));
+	heads_bits = min_t(u32, heads_bits, 16);
+	st->heads = kvcalloc((size_t)DMO_STRIPES << heads_bits, sizeof(*st->heads), GFP_KERNEL);
 	st->stripes = kvcalloc(DMO_STRIPES, sizeof(*st->stripes), GFP_KERNEL);
 	st->vols = kvcalloc(nr, sizeof(*st->vols), GFP_KERNEL);
-	if (!st->heads || !st->stripes || !st->vols || dmo_cycle_init(&st->cycle, seq))
+	if (!st->heads || !st->stripes || !st->vols || chunks_alloc(st, nr, seq))
 		goto bad;
-	stripes_init(st);
-	st->fixed = ((u64)DMO_STRIPES << st->heads_bits) * sizeof(*st->heads);
-	for (i = 0; i < nr; i++) {
-		struct dmo_vol *v = &st->vols[i];
-
-		st->nr_vols = i + 1;
-		r = vol_init(v, &info[i], i, shift);
-		if (r)
-			goto bad;
-		st->fixed += (v->units + v->nr_zones + v->regions) / 4;
-		if (full) {
-			atomic64_add(bits_change(v->refs[0], 0, v->units, true), &st->refs[0]);
-			st->since[0] = ktime_get();
-		}
+	stripes_init(st, heads_bits);
+	st->fixed = ((u64)DMO_STRIPES << heads_bits) * sizeof(*st->heads);
+	r = vols_init(st, info, nr, shift);
+	if (r)
+		goto bad;
+	if (full) {
+		ref_all(st->chunks[0]);
+		st->chunks[0]->since = ktime_get();
 	}
 	return st;
 bad:
@@ -170,14 +240,15 @@ void dmo_store_destroy(struct dmo_store *st)
 			break;
 		WARN_ON_ONCE(!list_empty(&sp->ranges));
 		for (k = 0; k < 2; k++) {
-			dmo_slot_free_list(st, &sp->unsent[k]);
-			dmo_slot_free_list(st, &sp->sent[k]);
+			dmo_slot_free_list(st, &sp->lists[k].unsent);
+			dmo_slot_free_list(st, &sp->lists[k].sent);
 		}
 	}
 	WARN_ON_ONCE(atomic64_read(&st->used));
+	chunk_free(st->chunks[0]);
+	chunk_free(st->chunks[1]);
 	for (i = 0; i < st->nr_vols; i++)
 		vol_free(&st->vols[i]);
-	dmo_cycle_destroy(&st->cycle);
 	kvfree(st->vols);
 	kvfree(st->stripes);
 	kvfree(st->heads);
@@ -249,125 +320,128 @@ void dmo_slot_free_list(struct dmo_store *st, struct list_head *list)
 	}
 }
 
-static struct hlist_head *slot_head(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u64 block)
+static struct hlist_head *slot_head(struct dmo_stripe *sp, u16 vol, u64 block)
 {
-	return &sp->heads[hash_64(block ^ ((u64)vol << 48), st->heads_bits)];
+	return &sp->heads[hash_64(block ^ ((u64)vol << 48), sp->heads_bits)];
 }
 
-struct dmo_slot *dmo_slot_find(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u64 block,
-			       u8 parity)
+struct dmo_slot *dmo_slot_find(struct dmo_chunk *c, struct dmo_stripe *sp, u16 vol, u64 block)
 {
 	struct dmo_slot *s;
+	u8 idx = c->idx;
 
 	lockdep_assert_held(&sp->lock);
-	hlist_for_each_entry(s, slot_head(st, sp, vol, block), hash)
-		if (s->block == block && s->vol == vol && s->parity == parity)
+	hlist_for_each_entry(s, slot_head(sp, vol, block), hash)
+		if (s->block == block && s->vol == vol && s->chunk == idx)
 			return s;
 	return NULL;
 }
 
-static atomic64_t *slot_count(struct dmo_store *st, const struct dmo_slot *s)
+static atomic64_t *slot_count(struct dmo_chunk *c, const struct dmo_slot *s)
 {
-	return s->page ? &st->slots[s->parity] : &st->zeroes[s->parity];
+	return s->page ? &c->slots : &c->zeroes;
 }
 
-static u64 held(struct dmo_store *st, u8 parity)
+static u64 held(const struct dmo_chunk *c)
 {
-	return atomic64_read(&st->slots[parity]) + atomic64_read(&st->zeroes[parity]) +
-	       atomic64_read(&st->refs[parity]) + atomic64_read(&st->zones[parity]);
+	return atomic64_read(&c->slots) + atomic64_read(&c->zeroes) +
+	       atomic64_read(&c->refs) + atomic64_read(&c->zones);
 }
 
 /* A chunk's first block: from now on there is something to lose. */
-static void note_first(struct dmo_store *st, u8 parity, u64 count)
+static void note_first(struct dmo_chunk *c, u64 count)
 {
-	if (unlikely(count == 1) && held(st, parity) == 1)
-		st->since[parity] = ktime_get();
+	if (unlikely(count == 1) && held(c) == 1)
+		c->since = ktime_get();
 }
 
-void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s)
+void dmo_slot_add(struct dmo_chunk *c, struct dmo_stripe *sp, struct dmo_slot *s)
 {
 	u64 count;
 
 	lockdep_assert_held(&sp->lock);
-	hlist_add_head(&s->hash, slot_head(st, sp, s->vol, s->block));
-	list_add_tail(&s->list, &sp->unsent[s->parity]);
-	count = atomic64_inc_return(slot_count(st, s));
-	note_first(st, s->parity, count);
+	s->chunk = c->idx;
+	hlist_add_head(&s->hash, slot_head(sp, s->vol, s->block));
+	list_add_tail(&s->list, &sp->lists[s->chunk].unsent);
+	count = atomic64_inc_return(slot_count(c, s));
+	note_first(c, count);
 }
 
-void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s)
+void dmo_slot_del(struct dmo_chunk *c, struct dmo_stripe *sp, struct dmo_slot *s)
 {
 	lockdep_assert_held(&sp->lock);
 	hlist_del(&s->hash);
 	list_del_init(&s->list);
-	atomic64_dec(slot_count(st, s));
+	atomic64_dec(slot_count(c, s));
 }
 
 void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s)
 {
 	lockdep_assert_held(&sp->lock);
 	s->sent = false;
-	list_move_tail(&s->list, &sp->unsent[s->parity]);
+	list_move_tail(&s->list, &sp->lists[s->chunk].unsent);
 }
 
-void dmo_slot_move(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s, u8 parity)
+void dmo_slot_move(struct dmo_chunk *from, struct dmo_chunk *to, struct dmo_stripe *sp, struct dmo_slot *s)
 {
+	struct dmo_slot_lists *l = dmo_stripe_lists(sp, to);
+
 	lockdep_assert_held(&sp->lock);
-	atomic64_dec(slot_count(st, s));
-	s->parity = parity;
-	atomic64_inc(slot_count(st, s));
-	list_move(&s->list, s->sent ? &sp->sent[parity] : &sp->unsent[parity]);
+	atomic64_dec(slot_count(from, s));
+	s->chunk = to->idx;
+	atomic64_inc(slot_count(to, s));
+	list_move(&s->list, s->sent ? &l->sent : &l->unsent);
 }
 
-void dmo_slot_unzero(struct dmo_store *st, struct dmo_slot *s, struct page *page)
+void dmo_slot_unzero(struct dmo_chunk *c, struct dmo_slot *s, struct page *page)
 {
-	atomic64_dec(&st->zeroes[s->parity]);
-	atomic64_inc(&st->slots[s->parity]);
+	atomic64_dec(&c->zeroes);
+	atomic64_inc(&c->slots);
 	clear_highpage(page);
 	s->page = page;
 }
 
-struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s)
+struct page *dmo_slot_zero(struct dmo_chunk *c, struct dmo_slot *s)
 {
 	struct page *page = s->page;
 
 	s->mask = DMO_FULL_MASK;
 	if (!page)
 		return NULL;
-	atomic64_dec(&st->slots[s->parity]);
-	atomic64_inc(&st->zeroes[s->parity]);
-	atomic64_sub(PAGE_SIZE, &st->used);
+	atomic64_dec(&c->slots);
+	atomic64_inc(&c->zeroes);
+	atomic64_sub(PAGE_SIZE, &c->st->used);
 	s->page = NULL;
 	return page;
 }
 
 /* ---- references ---- */
 
-void dmo_ref_set(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
+void dmo_ref_set(struct dmo_chunk *c, struct dmo_vol *v, u64 block)
 {
-	if (!test_and_set_bit(block >> v->unit_shift, v->refs[parity]))
-		note_first(st, parity, atomic64_inc_return(&st->refs[parity]));
+	if (!test_and_set_bit(block >> v->unit_shift, c->vol[v->index].refs))
+		note_first(c, atomic64_inc_return(&c->refs));
 }
 
-bool dmo_ref_clear(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
+bool dmo_ref_clear(struct dmo_chunk *c, struct dmo_vol *v, u64 block)
 {
-	if (!test_and_clear_bit(block >> v->unit_shift, v->refs[parity]))
+	if (!test_and_clear_bit(block >> v->unit_shift, c->vol[v->index].refs))
 		return false;
-	atomic64_dec(&st->refs[parity]);
+	atomic64_dec(&c->refs);
 	return true;
 }
 
-bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last)
+bool dmo_ref_any(const struct dmo_chunk *c, const struct dmo_vol *v, u64 first, u64 last)
 {
 	u64 end = min(last >> v->unit_shift, v->units - 1) + 1;
 
-	return find_next_bit(v->refs[parity], end, first >> v->unit_shift) < end;
+	return find_next_bit(c->vol[v->index].refs, end, first >> v->unit_shift) < end;
 }
 
 /* Blocks of one zone. */
-static void make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last)
+static void make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last)
 {
-	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, first);
+	struct dmo_stripe *sp = dmo_store_stripe(c->st, v->index, first);
 	struct dmo_slot *s;
 	unsigned long flags;
 	LIST_HEAD(freed);
@@ -375,36 +449,36 @@ static void make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 fi
 
 	spin_lock_irqsave(&sp->lock, flags);
 	for (b = first; b <= last; b++) {
-		dmo_ref_set(st, v, parity, b);
-		s = dmo_slot_find(st, sp, v->index, b, parity);
+		dmo_ref_set(c, v, b);
+		s = dmo_slot_find(c, sp, v->index, b);
 		if (s) {
-			dmo_slot_del(st, sp, s);
+			dmo_slot_del(c, sp, s);
 			list_add(&s->list, &freed);
 		}
 	}
 	spin_unlock_irqrestore(&sp->lock, flags);
-	dmo_slot_free_list(st, &freed);
+	dmo_slot_free_list(c->st, &freed);
 }
 
-void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last)
+void dmo_store_make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last)
 {
 	u64 end = min(last, v->blocks - 1) + 1, next;
 
 	for (; first < end; first = next) {
 		next = min(end, (first | (DMO_ZONE_BLOCKS - 1)) + 1);
-		make_refs(st, v, parity, first, next - 1);
+		make_refs(c, v, first, next - 1);
 	}
 	/* what failed, or is not zero, becomes them long after the write has been counted */
-	dmo_store_grown(st, parity);
+	dmo_store_grown(c);
 }
 
 /* ---- zero zones ---- */
 
-/* The slots of first..last of @parity in @sp go. */
-static void delete_slots(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u8 parity, u64 first,
-			 u64 last)
+/* The slots of first..last of @c in @sp go. */
+static void delete_slots(struct dmo_chunk *c, struct dmo_stripe *sp, u16 vol, u64 first, u64 last)
 {
-	struct list_head *lists[] = { &sp->sent[parity], &sp->unsent[parity] };
+	struct dmo_slot_lists *l = dmo_stripe_lists(sp, c);
+	struct list_head *lists[] = { &l->sent, &l->unsent };
 	struct dmo_slot *s, *n;
 	unsigned long flags;
 	LIST_HEAD(freed);
@@ -415,17 +489,19 @@ static void delete_slots(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u
 		list_for_each_entry_safe(s, n, lists[i], list) {
 			if (s->vol != vol || s->block < first || s->block > last)
 				continue;
-			dmo_slot_del(st, sp, s);
+			dmo_slot_del(c, sp, s);
 			list_add(&s->list, &freed);
 		}
 	}
 	spin_unlock_irqrestore(&sp->lock, flags);
-	dmo_slot_free_list(st, &freed);
+	dmo_slot_free_list(c->st, &freed);
 }
 
-void dmo_store_zero_zones(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 zone, u64 nr)
+void dmo_store_zero_zones(struct dmo_chunk *c, struct dmo_vol *v, u64 zone, u64 nr)
 {
 	u64 first = zone * DMO_ZONE_BLOCKS, end = (zone + nr) * DMO_ZONE_BLOCKS, n;
+	struct dmo_chunk_vol *cv = &c->vol[v->index];
+	struct dmo_store *st = c->st;
 	u32 i;
 
 	/*
@@ -433,30 +509,29 @@ void dmo_store_zero_zones(struct dmo_store *st, struct dmo_vol *v, u8 parity, u6
 	 * came to it before has put it where it is found below.
 	 */
 	mutex_lock(&st->fill_lock);
-	n = bits_change(v->zones[parity], zone, zone + nr, true);
-	atomic64_inc(&st->runs[parity]);
-	if (atomic64_add_return(n, &st->zones[parity]) == n && held(st, parity) == n)
-		st->since[parity] = ktime_get();
-	atomic64_sub(bits_change(v->refs[parity], first >> v->unit_shift, end >> v->unit_shift,
-				 false), &st->refs[parity]);
+	n = bits_change(cv->zones, zone, zone + nr, true);
+	atomic64_inc(&c->runs);
+	if (atomic64_add_return(n, &c->zones) == n && held(c) == n)
+		c->since = ktime_get();
+	atomic64_sub(bits_change(cv->refs, first >> v->unit_shift, end >> v->unit_shift, false),
+		     &c->refs);
 	mutex_unlock(&st->fill_lock);
 	for (i = 0; i < DMO_STRIPES; i++)
-		delete_slots(st, &st->stripes[i], v->index, parity, first, end - 1);
+		delete_slots(c, &st->stripes[i], v->index, first, end - 1);
 }
 
-void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block)
+void dmo_store_unzero(struct dmo_chunk *c, struct dmo_vol *v, u64 block)
 {
 	u64 zone = block >> DMO_ZONE_BLOCK_SHIFT;
 	struct dmo_range_waiter w;
 
-	dmo_range_lock_wait(st, &w, v->index, zone * DMO_ZONE_BLOCKS, DMO_ZONE_BLOCKS);
-	if (dmo_zone_test(v, parity, block)) {
-		dmo_store_make_refs(st, v, parity, w.range.first, w.range.last);
-		atomic64_sub(bits_change(v->zones[parity], zone, zone + 1, false),
-			     &st->zones[parity]);
-		atomic64_inc(&st->runs[parity]);
+	dmo_range_lock_wait(c->st, &w, v->index, zone * DMO_ZONE_BLOCKS, DMO_ZONE_BLOCKS);
+	if (dmo_zone_test(c, v, block)) {
+		dmo_store_make_refs(c, v, w.range.first, w.range.last);
+		atomic64_sub(bits_change(c->vol[v->index].zones, zone, zone + 1, false), &c->zones);
+		atomic64_inc(&c->runs);
 	}
-	dmo_range_unlock(st, &w.range);
+	dmo_range_unlock(c->st, &w.range);
 }
 
 /*
@@ -468,14 +543,14 @@ void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 bl
 static u64 demote_some(struct dmo_store *st, struct dmo_stripe *sp)
 {
 	struct dmo_slot *s, *n;
+	struct dmo_chunk *c;
 	unsigned long flags;
 	LIST_HEAD(freed);
 	u64 done = 0;
-	u8 parity;
 
 	spin_lock_irqsave(&sp->lock, flags);
-	parity = dmo_cycle_active(&st->cycle);
-	list_for_each_entry_safe(s, n, &sp->unsent[parity], list) {
+	c = dmo_store_active(st);
+	list_for_each_entry_safe(s, n, &dmo_stripe_lists(sp, c)->unsent, list) {
 		struct dmo_vol *v = &st->vols[s->vol];
 		u64 mask = (1ULL << v->unit_shift) - 1;
 
@@ -483,8 +558,8 @@ static u64 demote_some(struct dmo_store *st, struct dmo_stripe *sp)
 			break;
 		if (dmo_range_busy(sp, s->vol, s->block & ~mask, s->block | mask))
 			continue;
-		dmo_ref_set(st, v, parity, s->block);
-		dmo_slot_del(st, sp, s);
+		dmo_ref_set(c, v, s->block);
+		dmo_slot_del(c, sp, s);
 		list_add(&s->list, &freed);
 		done++;
 	}
@@ -511,9 +586,11 @@ u64 dmo_store_demote(struct dmo_store *st, u64 target)
 	return total;
 }
 
-/* Every slot of @parity in @sp becomes a reference, each under its block lock. */
-static void drop_slots(struct dmo_store *st, struct dmo_stripe *sp, u8 parity)
+/* Every slot of @c in @sp becomes a reference, each under its block lock. */
+static void drop_slots(struct dmo_chunk *c, struct dmo_stripe *sp)
 {
+	struct dmo_slot_lists *l = dmo_stripe_lists(sp, c);
+	struct dmo_store *st = c->st;
 	struct dmo_range_waiter w;
 	struct dmo_slot *s;
 	u16 vol;
@@ -521,9 +598,9 @@ static void drop_slots(struct dmo_store *st, struct dmo_stripe *sp, u8 parity)
 
 	for (;;) {
 		spin_lock_irq(&sp->lock);
-		s = list_first_entry_or_null(&sp->unsent[parity], struct dmo_slot, list);
+		s = list_first_entry_or_null(&l->unsent, struct dmo_slot, list);
 		if (!s)
-			s = list_first_entry_or_null(&sp->sent[parity], struct dmo_slot, list);
+			s = list_first_entry_or_null(&l->sent, struct dmo_slot, list);
 		if (s) {
 			vol = s->vol;
 			block = s->block;
@@ -532,58 +609,52 @@ static void drop_slots(struct dmo_store *st, struct dmo_stripe *sp, u8 parity)
 		if (!s)
 			return;
 		dmo_range_lock_wait(st, &w, vol, block, 1);
-		dmo_store_make_refs(st, &st->vols[vol], parity, w.range.first, w.range.last);
+		dmo_store_make_refs(c, &st->vols[vol], w.range.first, w.range.last);
 		dmo_range_unlock(st, &w.range);
 	}
 }
 
 void dmo_store_full(struct dmo_store *st)
 {
-	u8 parity = dmo_cycle_active(&st->cycle);
-	struct dmo_vol *v;
-	u64 i;
+	struct dmo_chunk *c = dmo_store_active(st);
+	u32 i;
 
-	if (dmo_store_empty(st, parity))
-		st->since[parity] = ktime_get();
+	if (dmo_store_empty(c))
+		c->since = ktime_get();
 	/* From here on no write makes a slot; those that there are go one by one. */
-	for (i = 0; i < st->nr_vols; i++) {
-		v = &st->vols[i];
-		mutex_lock(&st->fill_lock);
-		atomic64_add(bits_change(v->refs[parity], 0, v->units, true), &st->refs[parity]);
-		atomic64_sub(bits_change(v->zones[parity], 0, v->nr_zones, false),
-			     &st->zones[parity]);
-		mutex_unlock(&st->fill_lock);
-	}
+	ref_all(c);
 	for (i = 0; i < DMO_STRIPES; i++)
-		drop_slots(st, &st->stripes[i], parity);
+		drop_slots(c, &st->stripes[i]);
 }
 
 /* ---- size ---- */
 
-u64 dmo_store_bytes(struct dmo_store *st, u8 parity)
+u64 dmo_store_bytes(const struct dmo_chunk *c)
 {
-	u64 slots = atomic64_read(&st->slots[parity]);
-	u64 zeroes = atomic64_read(&st->zeroes[parity]);
-	u64 refs = atomic64_read(&st->refs[parity]);
+	u64 slots = atomic64_read(&c->slots);
+	u64 zeroes = atomic64_read(&c->zeroes);
+	u64 refs = atomic64_read(&c->refs);
 	u64 blocks = 0;
 
-	zeroes += min(atomic64_read(&st->zones[parity]), atomic64_read(&st->runs[parity]));
-	if (refs && st->nr_vols)
-		blocks = refs << st->vols[0].unit_shift;
+	zeroes += min(atomic64_read(&c->zones), atomic64_read(&c->runs));
+	if (refs && c->st->nr_vols)
+		blocks = refs << c->st->vols[0].unit_shift;
 	return dmo_chunk_bytes(slots, blocks, zeroes);
 }
 
-void dmo_store_grown(struct dmo_store *st, u8 parity)
+void dmo_store_grown(struct dmo_chunk *c)
 {
-	if (READ_ONCE(st->large[parity]) || dmo_store_bytes(st, parity) < READ_ONCE(st->kick_bytes))
+	struct dmo_store *st = c->st;
+
+	if (READ_ONCE(c->large) || dmo_store_bytes(c) < READ_ONCE(st->kick_bytes))
 		return;
 	/* once, until it was looked at: whoever can't cut it now looks again when it can */
-	WRITE_ONCE(st->large[parity], true);
+	WRITE_ONCE(c->large, true);
 	if (st->kick)
 		st->kick(st);
 }
 
-bool dmo_store_empty(struct dmo_store *st, u8 parity)
+bool dmo_store_empty(const struct dmo_chunk *c)
 {
-	return !held(st, parity);
+	return !held(c);
 }

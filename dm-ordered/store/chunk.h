@@ -3,19 +3,23 @@
  * The store of a primary: which blocks belong to the active and to the older
  * chunk, and in which form: slot, zero, or reference.
  *
- * Parity. Two chunks exist at most; each has the parity (0 or 1) of its cycle
- * (cycle.h). A slot bears the parity of its chunk: the "cache stamp" of seed 0
- * Fig. 4. A block may have a slot in each parity: the "duplicate slot" of Fig. 5.
+ * Chunk. All that one cycle has, a struct dmo_chunk. Two exist, for as long as the store does: the
+ * active one, and the other one, which is the older chunk, or is empty and waits to be active
+ * next. A switch exchanges a pointer. So whoever asks of the other chunk whether it holds a block needs
+ * no lock to ask it, and bits can be set without memory.
+ *
+ * A slot bears the index of its chunk: the "cache stamp" of seed 0
+ * Fig. 4. A block may have a slot in each chunk: the "duplicate slot" of Fig. 5.
  *
  * Slot. One 4 KiB page and a mask of the 512-byte sectors that changed. The
  * page is what is written to the local disk, so what is shipped is what was
  * written. A zero slot has no page and a full mask.
  *
- * Zero zone. A bit in another bitmap of the volume and parity, one a zone: what long discards and
+ * Zero zone. A bit in another bitmap of chunk and volume, one a zone: what long discards and
  * write-zeroes leave. It is the ground on which the chunk's references and slots of that zone
  * lie, so it is shipped before them. One set in a chunk takes away what the chunk held of the zone.
  *
- * Reference. A bit in the volume's bitmap of that parity. Its granularity is
+ * Reference. A bit in the chunk's bitmap of the volume. Its granularity is
  * the volume's unit: 4 KiB, or more on very large sessions. The data is on the
  * data device only.
  *
@@ -47,6 +51,7 @@
 #include <linux/completion.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include "format/cstate.h"
 #include "format/fold.h"
 #include "format/ondisk.h"
 #include "store/cycle.h"
@@ -62,17 +67,23 @@
 #define DMO_FLUSH_BITS		32768u	/* regions of the unflushed map, at most */
 
 struct dmo_range;
-struct dmo_vol;
+struct dmo_store;
 
 struct dmo_slot {
 	struct hlist_node hash;
-	struct list_head list;	/* stripe->unsent[parity] or ->sent[parity], or private */
+	struct list_head list;	/* one of its chunk's in the stripe, or private */
 	struct page *page;	/* NULL: zero slot */
 	u64 block;
 	u16 vol;		/* index of the volume */
-	u8 parity;
+	u8 chunk;		/* its idx; by dmo_slot_add() */
 	u8 mask;
 	bool sent;		/* on the current link, and unchanged since */
+};
+
+/* The slots of a stripe and chunk. */
+struct dmo_slot_lists {
+	struct list_head unsent;	/* coldest first */
+	struct list_head sent;
 };
 
 struct dmo_stripe {
@@ -80,9 +91,9 @@ struct dmo_stripe {
 	struct list_head ranges;	/* block locks held and queued, in order of arrival */
 	u8 cover[DMO_ZONE_BLOCKS];	/* how many of them cover a block of any of its zones ... */
 	bool cover_full;		/* ... which were too many to count since the list was empty */
-	struct list_head unsent[2];	/* slots by parity, coldest first */
-	struct list_head sent[2];
+	struct dmo_slot_lists lists[2];	/* by the chunk's idx */
 	struct hlist_head *heads;
+	u32 heads_bits;			/* log2 of how many they are */
 } ____cacheline_aligned_in_smp;
 
 /* Counted per CPU; units as in enum dmo_volume_attr. */
@@ -94,8 +105,7 @@ struct dmo_vol_stats {
  * struct dmo_vol - what the store keeps of a volume
  * @bdev: data device; set while the volume's table is alive
  * @zero_known: DMO_ZERO_*, atomic; of another data device they would only cost speed
- * @refs: reference bitmaps, by parity, one bit a unit
- * @zones: zero zones, by parity; only whole zones can be
+ * @nr_zones: only whole zones can be zero zones
  * @unflushed: regions written since the last good flush: [cur] since the flush
  *	in hand was issued, [cur ^ 1] before it; @flush_lock guards @cur and @flushing
  */
@@ -108,9 +118,7 @@ struct dmo_vol {
 	u64 units;
 	struct block_device *bdev;
 	unsigned long zero_known;
-	unsigned long *refs[2];
-	u64 nr_zones;		/* whole ones */
-	unsigned long *zones[2];
+	u64 nr_zones;
 	unsigned long *unflushed[2];
 	u8 region_shift;	/* log2 of sectors an unflushed bit covers */
 	u32 regions;
@@ -122,27 +130,69 @@ struct dmo_vol {
 	struct dmo_vol_stats __percpu *stats;
 };
 
+/* What a chunk has of a volume. */
+struct dmo_chunk_vol {
+	unsigned long *refs;	/* a bit a unit */
+	unsigned long *zones;	/* a bit a zone, and one more */
+};
+
+/**
+ * struct dmo_chunk - one cycle's
+ * @writers: the writes that are counted into it
+ * @other: the store's other chunk, for ever
+ * @seq: written before the chunk becomes active; READ_ONCE
+ * @large: it has outgrown the store's kick_bytes since the owner looked at it; READ_ONCE
+ * @since: when it got its first block; for the lag
+ * @state: by dmo_chunk_next() only. This and what follows it up to @state_since is the primary's, guarded
+ *	by p->lock; what was said of a chunk as it was cut holds until it is active again
+ * @cut: where it ends
+ * @last_flags: DMO_LASTF_* of its LAST
+ * @cut_ns: wall clock of its cut
+ * @state_since: jiffies of the last change of @state, or of its LAST
+ * @slots: slots with a page, @zeroes: without, @refs: bits set, @zones: bits set; of all volumes
+ * @runs: runs of zero zones, at most
+ * @vol: by index of the volume
+ *
+ * It is used again when all have let go of it: its writers when it has drained, everyone else when @state
+ * is DMO_CHUNK_NONE.
+ */
+struct dmo_chunk {
+	struct dmo_inflight writers;
+	struct dmo_store *st;
+	struct dmo_chunk *other;
+	u8 idx;			/* 0 or 1, for ever */
+	bool large;
+	u64 seq;
+	ktime_t since;
+
+	enum dmo_chunk_state state;
+	u32 last_flags;
+	struct dmo_cut cut;
+	u64 cut_ns;
+	unsigned long state_since;
+
+	atomic64_t slots ____cacheline_aligned_in_smp;
+	atomic64_t zeroes, refs, zones, runs;
+	struct dmo_chunk_vol vol[];
+};
+
 /**
  * struct dmo_store - the chunks of a session
- * @zones: zero zones, by parity; @runs: runs of them, at most
+ * @cycle: which chunk is active; see dmo_store_active()
  * @fill_lock: dmo_store_full() against dmo_store_zero_zones()
  */
 struct dmo_store {
 	struct dmo_cycle cycle;
+	struct dmo_chunk *chunks[2];	/* by idx */
 	struct dmo_stripe *stripes;
 	struct hlist_head *heads;	/* all stripes' heads */
-	u32 heads_bits;			/* log2 of heads a stripe */
 	u32 nr_vols;
 	struct dmo_vol *vols;
 	u64 budget;			/* bytes; READ_ONCE */
 	u64 fixed;			/* bytes: bitmaps and heads */
 	atomic64_t used;		/* bytes of slots and pages */
-	atomic64_t slots[2], zeroes[2], refs[2];
-	atomic64_t zones[2], runs[2];
 	struct mutex fill_lock;
-	ktime_t since[2];		/* when the chunk got its first block; for the lag */
 	u64 kick_bytes;			/* dmo_store_bytes() at which @kick is called */
-	bool large[2];			/* ... and was, by parity, since the owner has looked at it */
 	void (*kick)(struct dmo_store *st);	/* any context: size or memory needs attention */
 	void *owner;
 	bool merging;			/* older into active; under every stripe lock in turn */
@@ -202,6 +252,58 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 				   u64 seq, bool full, char *why);
 void dmo_store_destroy(struct dmo_store *st);
 
+static inline struct dmo_chunk *dmo_chunk_of(struct dmo_inflight *f)
+{
+	return container_of(f, struct dmo_chunk, writers);
+}
+/**
+ * dmo_store_active - the chunk that collects writes. May be switched from at any time, but for the caller
+ * of dmo_store_switch()
+ */
+static inline struct dmo_chunk *dmo_store_active(struct dmo_store *st)
+{
+	return dmo_chunk_of(dmo_cycle_active(&st->cycle));
+}
+/**
+ * dmo_store_older - the other one: the older chunk, or one that holds nothing
+ */
+static inline struct dmo_chunk *dmo_store_older(struct dmo_store *st)
+{
+	return dmo_store_active(st)->other;
+}
+/**
+ * dmo_store_enter - count a write into the active chunk; as dmo_cycle_enter()
+ */
+static inline struct dmo_chunk *dmo_store_enter(struct dmo_store *st, bool *left)
+{
+	return dmo_chunk_of(dmo_cycle_enter(&st->cycle, left));
+}
+/**
+ * dmo_store_exit - count it out again; as dmo_cycle_exit()
+ */
+static inline bool dmo_store_exit(struct dmo_store *st, struct dmo_chunk *c)
+{
+	return dmo_cycle_exit(&st->cycle, &c->writers);
+}
+/**
+ * dmo_store_switch - the other chunk becomes active, as that of cycle @seq
+ * It has drained and holds nothing; one caller at a time.
+ * When it returns no write can enter the chunk that was active.
+ */
+static inline void dmo_store_switch(struct dmo_store *st, u64 seq)
+{
+	struct dmo_chunk *new = dmo_chunk_of(st->cycle.active)->other;
+
+	WRITE_ONCE(new->seq, seq);
+	dmo_cycle_switch(&st->cycle, &new->writers);
+}
+
+/* The lists of @c in a stripe, whose lock guards them. */
+static inline struct dmo_slot_lists *dmo_stripe_lists(struct dmo_stripe *sp, const struct dmo_chunk *c)
+{
+	return &sp->lists[c->idx];
+}
+
 struct dmo_stripe *dmo_store_stripe(struct dmo_store *st, u16 vol, u64 block);
 
 /**
@@ -247,81 +349,79 @@ void dmo_slot_free_list(struct dmo_store *st, struct list_head *list);
 /**
  * dmo_slot_find - Holds: the stripe's lock
  */
-struct dmo_slot *dmo_slot_find(struct dmo_store *st, struct dmo_stripe *sp, u16 vol, u64 block,
-			       u8 parity);
+struct dmo_slot *dmo_slot_find(struct dmo_chunk *c, struct dmo_stripe *sp, u16 vol, u64 block);
 /**
- * dmo_slot_add - new slot, unsent, at the hot end. Holds: the stripe's lock
+ * dmo_slot_add - new slot of @c, unsent, at the hot end. Holds: the stripe's lock
  */
-void dmo_slot_add(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
+void dmo_slot_add(struct dmo_chunk *c, struct dmo_stripe *sp, struct dmo_slot *s);
 /**
- * dmo_slot_del - out of hash, list and counts; the caller frees. Holds: the stripe's lock
+ * dmo_slot_del - out of hash, list and counts of @c; the caller frees. Holds: the stripe's lock
  */
-void dmo_slot_del(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s);
+void dmo_slot_del(struct dmo_chunk *c, struct dmo_stripe *sp, struct dmo_slot *s);
 /**
  * dmo_slot_touch - written again: unsent, at the hot end. Holds: the stripe's lock
  */
 void dmo_slot_touch(struct dmo_stripe *sp, struct dmo_slot *s);
 /**
- * dmo_slot_move - becomes one of @parity's, at the cold end. Holds: the stripe's lock
+ * dmo_slot_move - one of @from becomes one of @to, at the cold end. Holds: the stripe's lock
  */
-void dmo_slot_move(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s, u8 parity);
+void dmo_slot_move(struct dmo_chunk *from, struct dmo_chunk *to, struct dmo_stripe *sp, struct dmo_slot *s);
 /**
- * dmo_slot_unzero - zero slot gets @page, zero-filled. Holds: the stripe's lock
+ * dmo_slot_unzero - zero slot of @c gets @page, zero-filled. Holds: the stripe's lock
  */
-void dmo_slot_unzero(struct dmo_store *st, struct dmo_slot *s, struct page *page);
+void dmo_slot_unzero(struct dmo_chunk *c, struct dmo_slot *s, struct page *page);
 /**
- * dmo_slot_zero - becomes a zero slot; Return: its page, for the caller to put.
+ * dmo_slot_zero - one of @c becomes a zero slot; Return: its page, for the caller to put.
  * Holds: the stripe's lock
  */
-struct page *dmo_slot_zero(struct dmo_store *st, struct dmo_slot *s);
+struct page *dmo_slot_zero(struct dmo_chunk *c, struct dmo_slot *s);
 
 /**
- * dmo_ref_test - is the block's unit a reference of @parity?
+ * dmo_ref_test - is the block's unit a reference of @c?
  */
-static inline bool dmo_ref_test(struct dmo_vol *v, u8 parity, u64 block)
+static inline bool dmo_ref_test(const struct dmo_chunk *c, const struct dmo_vol *v, u64 block)
 {
-	return test_bit(block >> v->unit_shift, v->refs[parity]);
+	return test_bit(block >> v->unit_shift, c->vol[v->index].refs);
 }
 /**
  * dmo_ref_set - can't fail; any context
  */
-void dmo_ref_set(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
-bool dmo_ref_clear(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
+void dmo_ref_set(struct dmo_chunk *c, struct dmo_vol *v, u64 block);
+bool dmo_ref_clear(struct dmo_chunk *c, struct dmo_vol *v, u64 block);
 /**
- * dmo_ref_any - is any of the blocks first..last a reference of @parity?
+ * dmo_ref_any - is any of the blocks first..last a reference of @c?
  */
-bool dmo_ref_any(struct dmo_vol *v, u8 parity, u64 first, u64 last);
+bool dmo_ref_any(const struct dmo_chunk *c, const struct dmo_vol *v, u64 first, u64 last);
 
 /**
- * dmo_store_make_refs - first..last of @parity become references, their slots of
- * that parity go
+ * dmo_store_make_refs - first..last become references of @c, their slots of @c go
  * Holds: a block lock on them. Any context.
  */
-void dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first, u64 last);
+void dmo_store_make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last);
 
 /**
- * dmo_zone_test - is the block in a zero zone of @parity?
+ * dmo_zone_test - is the block in a zero zone of @c?
  */
-static inline bool dmo_zone_test(struct dmo_vol *v, u8 parity, u64 block)
+static inline bool dmo_zone_test(const struct dmo_chunk *c, const struct dmo_vol *v, u64 block)
 {
 	u64 zone = block >> DMO_ZONE_BLOCK_SHIFT;
 
-	return zone < v->nr_zones && test_bit(zone, v->zones[parity]);
+	return zone < v->nr_zones && test_bit(zone, c->vol[v->index].zones);
 }
 
 /**
- * dmo_store_zero_zones - @nr zones from @zone become zero zones of the active chunk @parity, and
+ * dmo_store_zero_zones - @nr zones from @zone become zero zones of @c, the active chunk, and
  * what it held of them goes
  * Holds: a block lock on them, counted in; no older chunk has references there.
  * Context: process, sleeps for @fill_lock
  */
-void dmo_store_zero_zones(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 zone, u64 nr);
+void dmo_store_zero_zones(struct dmo_chunk *c, struct dmo_vol *v, u64 zone, u64 nr);
 
 /**
- * dmo_store_unzero - the block's zone, if it is a zero zone of @parity, becomes references
+ * dmo_store_unzero - the block's zone, if it is a zero zone of @c, becomes references
  * No merge runs. Context: process, sleeps for its block lock.
  */
-void dmo_store_unzero(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 block);
+void dmo_store_unzero(struct dmo_chunk *c, struct dmo_vol *v, u64 block);
 
 /**
  * dmo_store_demote - turn the coldest slots of the active chunk into
@@ -362,14 +462,14 @@ void dmo_store_full(struct dmo_store *st);
 bool dmo_store_reship(struct dmo_store *st, struct dmo_vol *v);
 
 /**
- * dmo_store_bytes - upper bound of what shipping @parity puts into the peer's journal
+ * dmo_store_bytes - upper bound of what shipping @c puts into the peer's journal
  */
-u64 dmo_store_bytes(struct dmo_store *st, u8 parity);
+u64 dmo_store_bytes(const struct dmo_chunk *c);
 /**
- * dmo_store_grown - blocks of @parity have become slots or references: @kick if it is large by now. Any context
+ * dmo_store_grown - blocks have become slots or references of @c: @kick if it is large by now. Any context
  */
-void dmo_store_grown(struct dmo_store *st, u8 parity);
-bool dmo_store_empty(struct dmo_store *st, u8 parity);
+void dmo_store_grown(struct dmo_chunk *c);
+bool dmo_store_empty(const struct dmo_chunk *c);
 
 /* Flush tracking, any context */
 void dmo_vol_written(struct dmo_vol *v, u64 sector, u32 nr);

@@ -2,47 +2,39 @@
 /* The in-flight barrier of a cycle; see cycle.h. */
 #include "store/cycle.h"
 
-int dmo_cycle_init(struct dmo_cycle *c, u64 seq)
+int dmo_inflight_init(struct dmo_inflight *f)
 {
-	c->cpu = alloc_percpu(struct dmo_cycle_cpu);
-	if (!c->cpu)
-		return -ENOMEM;
-	c->idx = 0;
-	c->seq[0] = seq;
-	c->seq[1] = 0;
-	return 0;
+	f->cpu = alloc_percpu(struct dmo_inflight_cpu);
+	return f->cpu ? 0 : -ENOMEM;
 }
 
-void dmo_cycle_destroy(struct dmo_cycle *c)
+void dmo_inflight_destroy(struct dmo_inflight *f)
 {
-	free_percpu(c->cpu);
-	c->cpu = NULL;
+	free_percpu(f->cpu);
+	f->cpu = NULL;
 }
 
-void dmo_cycle_switch(struct dmo_cycle *c, u64 seq)
+void dmo_cycle_switch(struct dmo_cycle *c, struct dmo_inflight *new)
 {
-	unsigned int new = c->idx ^ 1;
-
 	/*
-	 * The new parity has drained, but a writer that saw it active long ago may count
+	 * The new one has drained, but a writer that saw it active long ago may count
 	 * itself in just now. It will find it active, or leave; the sums don't tell
 	 * it from one that was forgotten.
 	 */
-	WRITE_ONCE(c->seq[new], seq);
-	smp_wmb(); /* seq before idx; pairs with smp_mb() in dmo_cycle_enter() */
-	WRITE_ONCE(c->idx, new);
-	smp_mb(); /* idx before the sums; pairs with enter and exit */
+	smp_wmb(); /* the new chunk before @active; pairs with smp_mb() in dmo_cycle_enter() */
+	WRITE_ONCE(c->active, new);
+	smp_mb(); /* @active before the sums; pairs with enter and exit */
 }
 
-bool dmo_cycle_drained(struct dmo_cycle *c, unsigned int idx)
+bool dmo_cycle_drained(struct dmo_inflight *f)
 {
 	unsigned long in = 0, out = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		out += READ_ONCE(per_cpu_ptr(c->cpu, cpu)->out[idx]);
+		out += READ_ONCE(per_cpu_ptr(f->cpu, cpu)->out);
 	smp_mb(); /* exits before entries: an exit seen has its entry seen */
 	for_each_possible_cpu(cpu)
-		in += READ_ONCE(per_cpu_ptr(c->cpu, cpu)->in[idx]);
+		in += READ_ONCE(per_cpu_ptr(f->cpu, cpu)->in);
 	return in == out;
 }

@@ -3,10 +3,10 @@
  * The in-flight barrier of a cycle ("HA barrier", seed 0 Fig. 10): every write
  * is counted into the chunk that is active and out of it when it has ended.
  *
- * Two parities; the active one is @idx. A writer counts itself in on its CPU,
- * then, after a full barrier, reads @idx again; if it changed, it counts
- * itself out and tries again. A switch stores @idx, then a full barrier. So
- * once dmo_cycle_switch() returns, no CPU still enters the old parity: an
+ * A chunk has its counts, struct dmo_inflight, for ever; those of the active one are @active. A
+ * writer counts itself in on its CPU, then, after a full barrier, reads @active again; if it
+ * changed, it counts itself out and tries again. A switch stores @active, then a full barrier. So
+ * once dmo_cycle_switch() returns, no CPU still enters the old chunk: an
  * entry either is visible to the sums or saw the new value. Sums are taken as
  * SRCU takes them: all exits, full barrier, all entries; equal means that
  * every writer that was ever in is out again. No grace period is needed.
@@ -17,31 +17,39 @@
 #include <linux/percpu.h>
 #include "compat.h"
 
-struct dmo_cycle_cpu {
-	unsigned long in[2];
-	unsigned long out[2];
+struct dmo_inflight_cpu {
+	unsigned long in;
+	unsigned long out;
+};
+
+/* The writes of one chunk. Lives as long as the struct dmo_cycle that it is in turn active of. */
+struct dmo_inflight {
+	struct dmo_inflight_cpu __percpu *cpu;
 };
 
 struct dmo_cycle {
-	struct dmo_cycle_cpu __percpu *cpu;
-	unsigned int idx;	/* written by dmo_cycle_switch() only */
-	u64 seq[2];		/* of each parity's chunk; written before @idx */
+	struct dmo_inflight *active;	/* written by dmo_cycle_switch() only */
 };
 
-int dmo_cycle_init(struct dmo_cycle *c, u64 seq);
-void dmo_cycle_destroy(struct dmo_cycle *c);
+int dmo_inflight_init(struct dmo_inflight *f);
+void dmo_inflight_destroy(struct dmo_inflight *f);
+
+static inline void dmo_cycle_init(struct dmo_cycle *c, struct dmo_inflight *active)
+{
+	c->active = active;
+}
 
 /**
  * dmo_cycle_exit - count a write out of its chunk
  * Context: any, also hard irq.
  * Return: true if the chunk is no longer active: its drain may be waited for.
  */
-static inline bool dmo_cycle_exit(struct dmo_cycle *c, unsigned int idx)
+static inline bool dmo_cycle_exit(struct dmo_cycle *c, struct dmo_inflight *f)
 {
 	smp_mb(); /* all that the write did is visible before its exit */
-	this_cpu_inc(c->cpu->out[idx]);
-	smp_mb(); /* pairs with dmo_cycle_switch(): store out, load idx */
-	return READ_ONCE(c->idx) != idx;
+	this_cpu_inc(f->cpu->out);
+	smp_mb(); /* pairs with dmo_cycle_switch(): store out, load active */
+	return READ_ONCE(c->active) != f;
 }
 
 /**
@@ -50,37 +58,37 @@ static inline bool dmo_cycle_exit(struct dmo_cycle *c, unsigned int idx)
  *	may be waited for
  * Context: any. Call after the last point where map() may refuse the bio: dm
  * core skips end_io then and the count would leak.
- * Return: parity to hand to dmo_cycle_exit().
+ * Return: what to hand to dmo_cycle_exit().
  */
-static inline unsigned int dmo_cycle_enter(struct dmo_cycle *c, bool *left)
+static inline struct dmo_inflight *dmo_cycle_enter(struct dmo_cycle *c, bool *left)
 {
-	unsigned int idx;
+	struct dmo_inflight *f;
 
 	for (;;) {
-		idx = READ_ONCE(c->idx);
-		this_cpu_inc(c->cpu->in[idx]);
+		f = READ_ONCE(c->active);
+		this_cpu_inc(f->cpu->in);
 		smp_mb(); /* pairs with dmo_cycle_switch() */
-		if (likely(READ_ONCE(c->idx) == idx))
-			return idx;
-		*left |= dmo_cycle_exit(c, idx);
+		if (likely(READ_ONCE(c->active) == f))
+			return f;
+		*left |= dmo_cycle_exit(c, f);
 	}
 }
 
 /**
- * dmo_cycle_switch - make the other parity active, as chunk @seq
- * The other parity must be drained and its chunk released; one caller at a time.
- * When it returns no CPU can still enter the old parity.
+ * dmo_cycle_switch - make another chunk active
+ * @new: has drained; whoever sees it active sees what was written to its chunk before
+ * One caller at a time. When it returns no CPU can still enter the old one.
  */
-void dmo_cycle_switch(struct dmo_cycle *c, u64 seq);
+void dmo_cycle_switch(struct dmo_cycle *c, struct dmo_inflight *new);
 
 /**
- * dmo_cycle_drained - has every write of parity @idx ended? @idx not active.
+ * dmo_cycle_drained - has every write of a chunk ended? It is not active.
  */
-bool dmo_cycle_drained(struct dmo_cycle *c, unsigned int idx);
+bool dmo_cycle_drained(struct dmo_inflight *f);
 
-static inline unsigned int dmo_cycle_active(struct dmo_cycle *c)
+static inline struct dmo_inflight *dmo_cycle_active(struct dmo_cycle *c)
 {
-	return READ_ONCE(c->idx);
+	return READ_ONCE(c->active);
 }
 
 #endif /* DMO_CYCLE_H */

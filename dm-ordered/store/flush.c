@@ -54,14 +54,14 @@ static void reship_zones(struct dmo_store *st, struct dmo_vol *v)
 {
 	u64 zones = (v->blocks + DMO_ZONE_BLOCKS - 1) / DMO_ZONE_BLOCKS, z;
 	u8 shift = v->region_shift - ilog2(DMO_ZONE_SECTORS);
-	u8 parity = dmo_cycle_active(&st->cycle);
+	struct dmo_chunk *c = dmo_store_active(st);
 	struct dmo_range_waiter w;
 
 	for (z = 0; z < zones; z++) {
 		if (!test_bit(z >> shift, v->unflushed[0]) && !test_bit(z >> shift, v->unflushed[1]))
 			continue;
 		dmo_range_lock_wait(st, &w, v->index, z * DMO_ZONE_BLOCKS, DMO_ZONE_BLOCKS);
-		dmo_store_make_refs(st, v, parity, w.range.first, w.range.last);
+		dmo_store_make_refs(c, v, w.range.first, w.range.last);
 		dmo_range_unlock(st, &w.range);
 		cond_resched();
 	}

@@ -23,39 +23,40 @@ static void bits_clear(unsigned long *map, u64 bits)
 	memset(map, 0, BITS_TO_LONGS(bits) * sizeof(long));
 }
 
-static void clear_bits(struct dmo_store *st, u8 parity)
+static void clear_bits(struct dmo_chunk *c)
 {
+	struct dmo_store *st = c->st;
 	u32 i;
 
 	for (i = 0; i < st->nr_vols; i++) {
-		bits_clear(st->vols[i].refs[parity], st->vols[i].units);
-		bits_clear(st->vols[i].zones[parity], st->vols[i].nr_zones);
+		bits_clear(c->vol[i].refs, st->vols[i].units);
+		bits_clear(c->vol[i].zones, st->vols[i].nr_zones);
 		cond_resched();
 	}
-	atomic64_set(&st->refs[parity], 0);
-	atomic64_set(&st->zones[parity], 0);
-	atomic64_set(&st->runs[parity], 0);
+	atomic64_set(&c->refs, 0);
+	atomic64_set(&c->zones, 0);
+	atomic64_set(&c->runs, 0);
 }
 
 /* One slot of the older chunk into the active one. Stripe locked. */
-static void merge_slot(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_slot *s, u8 new,
+static void merge_slot(struct dmo_chunk *new, struct dmo_stripe *sp, struct dmo_slot *s,
 		       struct list_head *freed)
 {
-	u8 old = new ^ 1;
-	struct dmo_vol *v = &st->vols[s->vol];
-	struct dmo_slot *t = dmo_slot_find(st, sp, s->vol, s->block, new);
+	struct dmo_chunk *old = new->other;
+	struct dmo_vol *v = &new->st->vols[s->vol];
+	struct dmo_slot *t = dmo_slot_find(new, sp, s->vol, s->block);
 
-	if (dmo_zone_test(v, new, s->block)) {
+	if (dmo_zone_test(new, v, s->block)) {
 		/* zeroed since: not the older chunk's zero zones, those come last */
-		dmo_slot_del(st, sp, s);
+		dmo_slot_del(old, sp, s);
 		list_add(&s->list, freed);
 		return;
 	}
 	/* the zone is sent again, which undoes what was sent of it */
-	if (dmo_zone_test(v, old, s->block))
+	if (dmo_zone_test(old, v, s->block))
 		s->sent = false;
-	if (!t && !dmo_ref_test(v, new, s->block)) {
-		dmo_slot_move(st, sp, s, new);
+	if (!t && !dmo_ref_test(new, v, s->block)) {
+		dmo_slot_move(old, new, sp, s);
 		return;
 	}
 	if (t && t->page && t->mask != DMO_FULL_MASK) {
@@ -69,13 +70,14 @@ static void merge_slot(struct dmo_store *st, struct dmo_stripe *sp, struct dmo_s
 		t->mask = dmo_fold_union(page_address(t->page), t->mask, src, s->mask);
 		dmo_slot_touch(sp, t);
 	}
-	dmo_slot_del(st, sp, s);
+	dmo_slot_del(old, sp, s);
 	list_add(&s->list, freed);
 }
 
-static void merge_stripe(struct dmo_store *st, struct dmo_stripe *sp, u8 new, u8 old)
+static void merge_stripe(struct dmo_chunk *new, struct dmo_stripe *sp)
 {
-	struct list_head *lists[] = { &sp->sent[old], &sp->unsent[old] };
+	struct dmo_slot_lists *old = dmo_stripe_lists(sp, new->other);
+	struct list_head *lists[] = { &old->sent, &old->unsent };
 	struct dmo_slot *s;
 	unsigned long flags;
 	LIST_HEAD(freed);
@@ -87,45 +89,41 @@ static void merge_stripe(struct dmo_store *st, struct dmo_stripe *sp, u8 new, u8
 			for (n = 0; n < DMO_STRIPE_BATCH && !list_empty(lists[i]); n++) {
 				/* to the cold end, one before the other */
 				s = list_last_entry(lists[i], struct dmo_slot, list);
-				merge_slot(st, sp, s, new, &freed);
+				merge_slot(new, sp, s, &freed);
 			}
 			spin_unlock_irqrestore(&sp->lock, flags);
-			dmo_slot_free_list(st, &freed);
+			dmo_slot_free_list(new->st, &freed);
 		} while (n == DMO_STRIPE_BATCH);
 	}
 }
 
 void dmo_store_merge(struct dmo_store *st)
 {
-	u8 new = dmo_cycle_active(&st->cycle), old = new ^ 1;
+	struct dmo_chunk *new = dmo_store_active(st), *old = new->other;
 	u32 i;
 
-	if (dmo_store_empty(st, new) || ktime_before(st->since[old], st->since[new]))
-		st->since[new] = st->since[old];
+	if (dmo_store_empty(new) || ktime_before(old->since, new->since))
+		new->since = old->since;
 	WRITE_ONCE(st->merging, true);	/* copy-outs read it under a stripe lock */
 	for (i = 0; i < st->nr_vols; i++) {
-		struct dmo_vol *v = &st->vols[i];
-
-		merge_bits(v->refs[new], v->refs[old], v->units, &st->refs[new]);
+		merge_bits(new->vol[i].refs, old->vol[i].refs, st->vols[i].units, &new->refs);
 		cond_resched();
 	}
 	for (i = 0; i < DMO_STRIPES; i++) {
-		merge_stripe(st, &st->stripes[i], new, old);
+		merge_stripe(new, &st->stripes[i]);
 		cond_resched();
 	}
-	for (i = 0; i < st->nr_vols; i++) {
-		struct dmo_vol *v = &st->vols[i];
-
-		merge_bits(v->zones[new], v->zones[old], v->nr_zones, &st->zones[new]);
-	}
-	atomic64_add(atomic64_read(&st->runs[old]), &st->runs[new]);
-	clear_bits(st, old);
+	for (i = 0; i < st->nr_vols; i++)
+		merge_bits(new->vol[i].zones, old->vol[i].zones, st->vols[i].nr_zones, &new->zones);
+	atomic64_add(atomic64_read(&old->runs), &new->runs);
+	clear_bits(old);
 	WRITE_ONCE(st->merging, false);
 }
 
 void dmo_store_release(struct dmo_store *st)
 {
-	u8 old = dmo_cycle_active(&st->cycle) ^ 1;
+	struct dmo_chunk *old = dmo_store_older(st);
+	struct dmo_slot_lists *l;
 	struct dmo_stripe *sp;
 	struct dmo_slot *s;
 	unsigned long flags;
@@ -133,16 +131,17 @@ void dmo_store_release(struct dmo_store *st)
 	int i, n;
 
 	/* bits first: from here on nobody copies out for this chunk */
-	clear_bits(st, old);
+	clear_bits(old);
 	for (i = 0; i < DMO_STRIPES; i++) {
 		sp = &st->stripes[i];
+		l = dmo_stripe_lists(sp, old);
 		do {
 			n = 0;
 			spin_lock_irqsave(&sp->lock, flags);
-			list_splice_tail_init(&sp->unsent[old], &sp->sent[old]);
-			while (n < DMO_STRIPE_BATCH && !list_empty(&sp->sent[old])) {
-				s = list_first_entry(&sp->sent[old], struct dmo_slot, list);
-				dmo_slot_del(st, sp, s);
+			list_splice_tail_init(&l->unsent, &l->sent);
+			while (n < DMO_STRIPE_BATCH && !list_empty(&l->sent)) {
+				s = list_first_entry(&l->sent, struct dmo_slot, list);
+				dmo_slot_del(old, sp, s);
 				list_add(&s->list, &freed);
 				n++;
 			}
@@ -155,21 +154,22 @@ void dmo_store_release(struct dmo_store *st)
 
 void dmo_store_resend(struct dmo_store *st)
 {
+	struct dmo_slot_lists *l;
 	struct dmo_stripe *sp;
 	struct dmo_slot *s;
 	unsigned long flags;
-	int i, k, n;
+	int i, n;
 
 	for (i = 0; i < 2 * DMO_STRIPES; i++) {
 		sp = &st->stripes[i / 2];
-		k = i & 1;
+		l = &sp->lists[i & 1];
 		do {
 			n = 0;
 			spin_lock_irqsave(&sp->lock, flags);
-			while (n++ < DMO_STRIPE_BATCH && !list_empty(&sp->sent[k])) {
-				s = list_last_entry(&sp->sent[k], struct dmo_slot, list);
+			while (n++ < DMO_STRIPE_BATCH && !list_empty(&l->sent)) {
+				s = list_last_entry(&l->sent, struct dmo_slot, list);
 				s->sent = false;
-				list_move(&s->list, &sp->unsent[k]);
+				list_move(&s->list, &l->unsent);
 			}
 			spin_unlock_irqrestore(&sp->lock, flags);
 		} while (n > DMO_STRIPE_BATCH);

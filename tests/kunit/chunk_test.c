@@ -65,18 +65,19 @@ static void kick(struct dmo_store *s)
 	kicks++;
 }
 
-static struct dmo_slot *find(u16 vol, u64 block, u8 parity)
+/* Chunks are told by their index: 0 is active at first. */
+static struct dmo_slot *find(u16 vol, u64 block, u8 idx)
 {
 	struct dmo_stripe *sp = dmo_store_stripe(st, vol, block);
 	struct dmo_slot *s;
 
 	spin_lock_irq(&sp->lock);
-	s = dmo_slot_find(st, sp, vol, block, parity);
+	s = dmo_slot_find(st->chunks[idx], sp, vol, block);
 	spin_unlock_irq(&sp->lock);
 	return s;
 }
 
-static struct dmo_slot *put(struct kunit *test, u16 vol, u64 block, u8 parity, u8 mask, int byte)
+static struct dmo_slot *put(struct kunit *test, u16 vol, u64 block, u8 idx, u8 mask, int byte)
 {
 	struct dmo_stripe *sp = dmo_store_stripe(st, vol, block);
 	struct dmo_slot *s = dmo_slot_alloc(st, mask);
@@ -84,19 +85,18 @@ static struct dmo_slot *put(struct kunit *test, u16 vol, u64 block, u8 parity, u
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->vol = vol;
 	s->block = block;
-	s->parity = parity;
 	s->mask = mask ?: DMO_FULL_MASK;
 	if (s->page)
 		memset(page_address(s->page), byte, PAGE_SIZE);
 	spin_lock_irq(&sp->lock);
-	dmo_slot_add(st, sp, s);
+	dmo_slot_add(st->chunks[idx], sp, s);
 	spin_unlock_irq(&sp->lock);
 	return s;
 }
 
-static struct dmo_slot *must_find(struct kunit *test, u16 vol, u64 block, u8 parity)
+static struct dmo_slot *must_find(struct kunit *test, u16 vol, u64 block, u8 idx)
 {
-	struct dmo_slot *s = find(vol, block, parity);
+	struct dmo_slot *s = find(vol, block, idx);
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, s, "no slot of block %llu", block);
 	return s;
@@ -118,15 +118,16 @@ static void mark_sent(struct dmo_slot *s)
 
 	spin_lock_irq(&sp->lock);
 	s->sent = true;
-	list_move_tail(&s->list, &sp->sent[s->parity]);
+	list_move_tail(&s->list, &sp->lists[s->chunk].sent);
 	spin_unlock_irq(&sp->lock);
 }
 
-static bool counts_are(u8 parity, u64 slots, u64 zeroes, u64 refs)
+static bool counts_are(u8 idx, u64 slots, u64 zeroes, u64 refs)
 {
-	return atomic64_read(&st->slots[parity]) == slots &&
-	       atomic64_read(&st->zeroes[parity]) == zeroes &&
-	       atomic64_read(&st->refs[parity]) == refs;
+	const struct dmo_chunk *c = st->chunks[idx];
+
+	return atomic64_read(&c->slots) == slots && atomic64_read(&c->zeroes) == zeroes &&
+	       atomic64_read(&c->refs) == refs;
 }
 
 /* ---- creation ---- */
@@ -141,21 +142,23 @@ static void created_empty_and_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st->vols[1].blocks, BLOCKS);
 	KUNIT_EXPECT_EQ(test, st->vols[1].units, BLOCKS);
 	KUNIT_EXPECT_EQ(test, st->vols[1].index, 1);
-	KUNIT_EXPECT_EQ(test, st->cycle.seq[0], 5);
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 0) && dmo_store_empty(st, 1));
+	KUNIT_EXPECT_PTR_EQ(test, dmo_store_active(st), st->chunks[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dmo_store_older(st), st->chunks[1]);
+	KUNIT_EXPECT_EQ(test, st->chunks[0]->seq, 5);
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[0]) && dmo_store_empty(st->chunks[1]));
 	KUNIT_EXPECT_LE(test, st->fixed, BUDGET / 2);
 
 	s = create(SECTORS, 3, BUDGET, true, why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
-	KUNIT_EXPECT_EQ(test, atomic64_read(&s->refs[0]), 3 * BLOCKS);
-	KUNIT_EXPECT_FALSE(test, dmo_store_empty(s, 0));
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(s, 1));
+	KUNIT_EXPECT_EQ(test, atomic64_read(&s->chunks[0]->refs), 3 * BLOCKS);
+	KUNIT_EXPECT_FALSE(test, dmo_store_empty(s->chunks[0]));
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(s->chunks[1]));
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, bitmap_weight(s->vols[i].refs[0], BLOCKS), BLOCKS);
+		KUNIT_EXPECT_EQ(test, bitmap_weight(s->chunks[0]->vol[i].refs, BLOCKS), BLOCKS);
 		/* merge counts whole words */
-		KUNIT_EXPECT_EQ(test, bitmap_weight(s->vols[i].refs[0],
+		KUNIT_EXPECT_EQ(test, bitmap_weight(s->chunks[0]->vol[i].refs,
 						    BITS_TO_LONGS(BLOCKS) * BITS_PER_LONG), BLOCKS);
-		KUNIT_EXPECT_TRUE(test, bitmap_empty(s->vols[i].refs[1], BLOCKS));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(s->chunks[1]->vol[i].refs, BLOCKS));
 	}
 	dmo_store_destroy(s);
 }
@@ -180,7 +183,7 @@ static void unit_by_budget(struct kunit *test)
 			KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 			KUNIT_EXPECT_EQ(test, s->vols[0].unit_shift, shift + over);
 			KUNIT_EXPECT_LE(test, s->fixed, (1 << 20) / 2);
-			KUNIT_EXPECT_EQ(test, bitmap_weight(s->vols[0].refs[0], s->vols[0].units),
+			KUNIT_EXPECT_EQ(test, bitmap_weight(s->chunks[0]->vol[0].refs, s->vols[0].units),
 					s->vols[0].units);
 			KUNIT_EXPECT_LT(test, s->vols[0].regions, DMO_FLUSH_BITS + 1);
 			dmo_store_destroy(s);
@@ -238,14 +241,14 @@ static void more_units_than_an_int(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	KUNIT_ASSERT_EQ(test, s->vols[0].units, units);
 	for (i = 0; i < units / BITS_PER_LONG; i++) {
-		set += hweight_long(s->vols[0].refs[0][i]);
+		set += hweight_long(s->chunks[0]->vol[0].refs[i]);
 		if (!(i & 0xfffff))
 			cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, set, units);
-	dmo_cycle_switch(&s->cycle, 6);
+	dmo_store_switch(s, 6);
 	dmo_store_release(s);
-	KUNIT_EXPECT_EQ(test, find_first_bit(s->vols[0].refs[0], units), units);
+	KUNIT_EXPECT_EQ(test, find_first_bit(s->chunks[0]->vol[0].refs, units), units);
 	dmo_store_destroy(s);
 }
 #endif
@@ -323,24 +326,24 @@ static void slots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 3 * PAGE_SLOT + sizeof(*z));
 
 	spin_lock_irq(&sp->lock);
-	page = dmo_slot_zero(st, a);
+	page = dmo_slot_zero(st->chunks[0], a);
 	spin_unlock_irq(&sp->lock);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, a->mask, DMO_FULL_MASK);
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 1, 2, 0));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 2 * PAGE_SLOT + 2 * sizeof(*z));
 	spin_lock_irq(&sp->lock);
-	KUNIT_EXPECT_PTR_EQ(test, dmo_slot_zero(st, a), NULL);
+	KUNIT_EXPECT_PTR_EQ(test, dmo_slot_zero(st->chunks[0], a), NULL);
 	/* back again, with a page that the caller has charged */
 	atomic64_add(PAGE_SIZE, &st->used);
-	dmo_slot_unzero(st, a, page);
+	dmo_slot_unzero(st->chunks[0], a, page);
 	spin_unlock_irq(&sp->lock);
 	KUNIT_EXPECT_EQ(test, a->mask, DMO_FULL_MASK);
 	KUNIT_EXPECT_TRUE(test, dmo_block_is_zero(page_address(page)));
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 2, 1, 0));
 
 	spin_lock_irq(&sp->lock);
-	dmo_slot_del(st, sp, a);
+	dmo_slot_del(st->chunks[0], sp, a);
 	spin_unlock_irq(&sp->lock);
 	KUNIT_EXPECT_PTR_EQ(test, find(0, 7, 0), NULL);
 	KUNIT_EXPECT_PTR_EQ(test, find(0, 7, 1), c);
@@ -356,20 +359,20 @@ static void kick_at_a_size(struct kunit *test)
 	st->kick = kick;
 	put(test, 0, 1, 0, 1, 1);
 	put(test, 0, 2, 0, 1, 1);
-	dmo_ref_set(st, &st->vols[0], 0, 3);
-	st->kick_bytes = dmo_store_bytes(st, 0);
-	KUNIT_ASSERT_TRUE(test, dmo_ref_clear(st, &st->vols[0], 0, 3));
-	dmo_store_grown(st, 0);
+	dmo_ref_set(st->chunks[0], &st->vols[0], 3);
+	st->kick_bytes = dmo_store_bytes(st->chunks[0]);
+	KUNIT_ASSERT_TRUE(test, dmo_ref_clear(st->chunks[0], &st->vols[0], 3));
+	dmo_store_grown(st->chunks[0]);
 	KUNIT_EXPECT_EQ(test, kicks, 0);
 	/* whatever it consists of; once, until it was looked at */
-	dmo_ref_set(st, &st->vols[0], 0, 4);
+	dmo_ref_set(st->chunks[0], &st->vols[0], 4);
 	for (i = 0; i < 2; i++) {
-		dmo_store_grown(st, 1);
-		dmo_store_grown(st, 0);
+		dmo_store_grown(st->chunks[1]);
+		dmo_store_grown(st->chunks[0]);
 		KUNIT_EXPECT_EQ(test, kicks, 1);
 	}
-	st->large[0] = false;
-	dmo_store_grown(st, 0);
+	st->chunks[0]->large = false;
+	dmo_store_grown(st->chunks[0]);
 	KUNIT_EXPECT_EQ(test, kicks, 2);
 }
 
@@ -384,29 +387,29 @@ static void references(struct kunit *test)
 		u64 unit = 1ull << v->unit_shift, first = 5 * unit;
 
 		v->units = (v->blocks + unit - 1) >> v->unit_shift;
-		dmo_ref_set(st, v, 0, first + unit - 1);
-		dmo_ref_set(st, v, 0, first);
-		dmo_ref_set(st, v, 0, v->blocks - 1);
+		dmo_ref_set(st->chunks[0], v, first + unit - 1);
+		dmo_ref_set(st->chunks[0], v, first);
+		dmo_ref_set(st->chunks[0], v, v->blocks - 1);
 		KUNIT_EXPECT_TRUE(test, counts_are(0, 0, 0, 2));
 		KUNIT_EXPECT_TRUE(test, counts_are(1, 0, 0, 0));
 		for (b = 0; b < v->blocks; b++) {
 			bool want = b >> v->unit_shift == 5 ||
 				    b >> v->unit_shift == v->units - 1;
 
-			KUNIT_EXPECT_EQ(test, dmo_ref_test(v, 0, b), want);
-			KUNIT_EXPECT_EQ(test, dmo_ref_any(v, 0, b, b), want);
-			KUNIT_EXPECT_FALSE(test, dmo_ref_test(v, 1, b));
+			KUNIT_EXPECT_EQ(test, dmo_ref_test(st->chunks[0], v, b), want);
+			KUNIT_EXPECT_EQ(test, dmo_ref_any(st->chunks[0], v, b, b), want);
+			KUNIT_EXPECT_FALSE(test, dmo_ref_test(st->chunks[1], v, b));
 		}
-		KUNIT_EXPECT_TRUE(test, dmo_ref_any(v, 0, first - 1, first));
-		KUNIT_EXPECT_FALSE(test, dmo_ref_any(v, 0, 0, first - 1));
-		KUNIT_EXPECT_TRUE(test, dmo_ref_any(v, 0, first + unit - 1, first + unit));
-		KUNIT_EXPECT_FALSE(test, dmo_ref_any(v, 0, first + unit, first + 2 * unit));
+		KUNIT_EXPECT_TRUE(test, dmo_ref_any(st->chunks[0], v, first - 1, first));
+		KUNIT_EXPECT_FALSE(test, dmo_ref_any(st->chunks[0], v, 0, first - 1));
+		KUNIT_EXPECT_TRUE(test, dmo_ref_any(st->chunks[0], v, first + unit - 1, first + unit));
+		KUNIT_EXPECT_FALSE(test, dmo_ref_any(st->chunks[0], v, first + unit, first + 2 * unit));
 		/* a block lock on the last unit reaches beyond the volume */
-		KUNIT_EXPECT_TRUE(test, dmo_ref_any(v, 0, v->blocks - 1, v->blocks + unit + 200));
-		KUNIT_EXPECT_TRUE(test, dmo_ref_clear(st, v, 0, first));
-		KUNIT_EXPECT_FALSE(test, dmo_ref_clear(st, v, 0, first + unit - 1));
-		KUNIT_EXPECT_TRUE(test, dmo_ref_clear(st, v, 0, v->blocks - 1));
-		KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 0));
+		KUNIT_EXPECT_TRUE(test, dmo_ref_any(st->chunks[0], v, v->blocks - 1, v->blocks + unit + 200));
+		KUNIT_EXPECT_TRUE(test, dmo_ref_clear(st->chunks[0], v, first));
+		KUNIT_EXPECT_FALSE(test, dmo_ref_clear(st->chunks[0], v, first + unit - 1));
+		KUNIT_EXPECT_TRUE(test, dmo_ref_clear(st->chunks[0], v, v->blocks - 1));
+		KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[0]));
 	}
 }
 
@@ -422,7 +425,7 @@ static void slots_become_references(struct kunit *test)
 	keep = put(test, 1, 12, 0, 1, 1);
 	put(test, 1, 10, 1, 1, 1);
 	put(test, 0, 10, 0, 1, 1);
-	dmo_store_make_refs(st, v, 0, 9, 11);
+	dmo_store_make_refs(st->chunks[0], v, 9, 11);
 	KUNIT_EXPECT_PTR_EQ(test, find(1, 9, 0), NULL);
 	KUNIT_EXPECT_PTR_EQ(test, find(1, 10, 0), NULL);
 	/* of the same unit, but not told to go: its slot is all that the chunk holds of it */
@@ -434,9 +437,9 @@ static void slots_become_references(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 3 * PAGE_SLOT);
 	/* the last unit is partial: what a block lock covers is more than there is */
 	put(test, 1, BLOCKS - 1, 0, 1, 1);
-	dmo_store_make_refs(st, v, 0, BLOCKS - 4, BLOCKS + 3);
+	dmo_store_make_refs(st->chunks[0], v, BLOCKS - 4, BLOCKS + 3);
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 2, 0, 2));
-	KUNIT_EXPECT_TRUE(test, dmo_ref_test(v, 0, BLOCKS - 1));
+	KUNIT_EXPECT_TRUE(test, dmo_ref_test(st->chunks[0], v, BLOCKS - 1));
 	KUNIT_EXPECT_PTR_EQ(test, find(1, BLOCKS - 1, 0), NULL);
 }
 
@@ -458,9 +461,9 @@ static void coldest_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmo_store_demote(st, 46 * PAGE_SLOT - 1), 16);
 	KUNIT_EXPECT_PTR_EQ(test, find(0, 109, 0), NULL);
 	KUNIT_EXPECT_NOT_NULL(test, find(0, 110, 0));
-	KUNIT_EXPECT_TRUE(test, dmo_ref_test(&st->vols[0], 0, 0));
-	KUNIT_EXPECT_TRUE(test, dmo_ref_test(&st->vols[0], 0, 109));
-	KUNIT_EXPECT_FALSE(test, dmo_ref_test(&st->vols[0], 0, 110));
+	KUNIT_EXPECT_TRUE(test, dmo_ref_test(st->chunks[0], &st->vols[0], 0));
+	KUNIT_EXPECT_TRUE(test, dmo_ref_test(st->chunks[0], &st->vols[0], 109));
+	KUNIT_EXPECT_FALSE(test, dmo_ref_test(st->chunks[0], &st->vols[0], 110));
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 30, 0, 16));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 30 * PAGE_SLOT);
 	/* one that is written again is spared */
@@ -500,7 +503,7 @@ static void no_demotion_in_flight(struct kunit *test)
 		bool kept = i >= 8 && i <= 15;
 
 		KUNIT_EXPECT_EQ(test, !!find(0, i, 0), kept);
-		KUNIT_EXPECT_EQ(test, dmo_ref_test(&st->vols[0], 0, i), !kept);
+		KUNIT_EXPECT_EQ(test, dmo_ref_test(st->chunks[0], &st->vols[0], i), !kept);
 	}
 	KUNIT_EXPECT_NOT_NULL(test, find(0, 50, 0));
 	KUNIT_EXPECT_NOT_NULL(test, find(0, 60, 1));
@@ -518,34 +521,34 @@ static void merge_by_hand(struct kunit *test)
 	struct page *page, *gone;
 	u8 *data;
 
-	/* older chunk, parity 0 */
+	/* older chunk, the first one */
 	put(test, 0, 1, 0, 0x0f, 0xaa);		/* slot with slot */
 	put(test, 0, 2, 0, 0x0f, 0xaa);		/* slot with reference */
 	put(test, 0, 3, 0, 0x0f, 0xaa);		/* slot with nothing */
 	put(test, 0, 4, 0, 0x0f, 0xaa);		/* slot with zero */
 	put(test, 0, 5, 0, 0, 0);		/* zero with slot */
 	put(test, 0, 6, 0, 0, 0);		/* zero with nothing */
-	dmo_ref_set(st, &st->vols[0], 0, 7);	/* reference with nothing */
-	dmo_ref_set(st, &st->vols[0], 0, 8);	/* copied out, and then a slot */
+	dmo_ref_set(st->chunks[0], &st->vols[0], 7);	/* reference with nothing */
+	dmo_ref_set(st->chunks[0], &st->vols[0], 8);	/* copied out, and then a slot */
 	put(test, 0, 8, 0, 0xff, 0xaa);
-	dmo_ref_set(st, &st->vols[0], 0, 9);	/* reference with reference */
+	dmo_ref_set(st->chunks[0], &st->vols[0], 9);	/* reference with reference */
 	mark_sent(put(test, 0, 11, 0, 0x0f, 0xaa));
 	mark_sent(put(test, 0, 12, 0, 0x0f, 0xaa));
-	dmo_cycle_switch(&st->cycle, 6);
+	dmo_store_switch(st, 6);
 	t = put(test, 0, 1, 1, 0x3c, 0xbb);
 	page = t->page;
-	dmo_ref_set(st, &st->vols[0], 1, 2);
+	dmo_ref_set(st->chunks[1], &st->vols[0], 2);
 	put(test, 0, 4, 1, 0, 0);
 	put(test, 0, 5, 1, 0x01, 0xbb);
 	put(test, 0, 8, 1, 0x01, 0xbb);
-	dmo_ref_set(st, &st->vols[0], 1, 9);
+	dmo_ref_set(st->chunks[1], &st->vols[0], 9);
 	put(test, 0, 10, 1, 0x01, 0xbb);	/* nothing with slot */
 	mark_sent(put(test, 0, 12, 1, 0xf0, 0xbb));	/* sent, and then changed by the merge */
 	gone = must_find(test, 0, 1, 0)->page;
 	get_page(gone);
 	dmo_store_merge(st);
 
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 0));
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[0]));
 	/* 1 3 5 8 10 11 12; 4 6; 2 7 8 9 */
 	KUNIT_EXPECT_TRUE(test, counts_are(1, 7, 2, 4));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 7 * PAGE_SLOT + 2 * sizeof(*s));
@@ -582,7 +585,7 @@ static void merge_keeps_warmth(struct kunit *test)
 
 	for (i = 0; i < 24; i++)
 		put(test, 0, i, 0, 1, i);
-	dmo_cycle_switch(&st->cycle, 6);
+	dmo_store_switch(st, 6);
 	for (i = 24; i < 48; i++)
 		put(test, 0, i, 1, 1, i);
 	dmo_store_merge(st);
@@ -603,14 +606,14 @@ static void release_older(struct kunit *test)
 
 		if (i % 3)
 			mark_sent(s);
-		dmo_ref_set(st, &st->vols[0], 0, i);
+		dmo_ref_set(st->chunks[0], &st->vols[0], i);
 	}
-	dmo_cycle_switch(&st->cycle, 6);
+	dmo_store_switch(st, 6);
 	put(test, 0, 5, 1, 1, 1);
-	dmo_ref_set(st, &st->vols[0], 1, 6);
+	dmo_ref_set(st->chunks[1], &st->vols[0], 6);
 	dmo_store_release(st);
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 0));
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(st->vols[0].refs[0], BLOCKS));
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[0]));
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(st->chunks[0]->vol[0].refs, BLOCKS));
 	KUNIT_EXPECT_TRUE(test, counts_are(1, 1, 0, 1));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), PAGE_SLOT);
 }
@@ -628,11 +631,11 @@ static void resend(struct kunit *test)
 		if (i < 33)
 			mark_sent(must_find(test, 0, i, i % 5 == 4));
 	dmo_store_resend(st);
-	KUNIT_EXPECT_TRUE(test, list_empty(&sp->sent[0]) && list_empty(&sp->sent[1]));
+	KUNIT_EXPECT_TRUE(test, list_empty(&sp->lists[0].sent) && list_empty(&sp->lists[1].sent));
 	for (i = 0; i < 50; i++)
 		KUNIT_EXPECT_FALSE(test, must_find(test, 0, i, i % 5 == 4)->sent);
 	/* in the order in which they were */
-	list_for_each_entry(s, &sp->unsent[0], list) {
+	list_for_each_entry(s, &sp->lists[0].unsent, list) {
 		KUNIT_EXPECT_EQ(test, s->block, next);
 		next += next % 5 == 3 ? 2 : 1;
 	}
@@ -650,13 +653,13 @@ static void full(struct kunit *test)
 		if (i % 5 == 1)
 			mark_sent(s);
 	}
-	dmo_ref_set(st, &st->vols[0], 0, 3);
+	dmo_ref_set(st->chunks[0], &st->vols[0], 3);
 	dmo_store_full(st);
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 0, 0, 2 * BLOCKS));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&st->used), 0);
-	KUNIT_EXPECT_EQ(test, bitmap_weight(st->vols[1].refs[0],
+	KUNIT_EXPECT_EQ(test, bitmap_weight(st->chunks[0]->vol[1].refs,
 					    BITS_TO_LONGS(BLOCKS) * BITS_PER_LONG), BLOCKS);
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 1));
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[1]));
 }
 
 /* Data, a record's header for up to 128 of it, and what is to be had besides. */
@@ -666,13 +669,13 @@ static void bytes(struct kunit *test)
 
 	for (i = 0; i < 300; i++)
 		put(test, 0, i, 0, i < 260, i);
-	KUNIT_EXPECT_GE(test, dmo_store_bytes(st, 0), (260 + 3 + 1) * 4096);
-	KUNIT_EXPECT_LE(test, dmo_store_bytes(st, 0), (260 + 3 + 70) * 4096);
+	KUNIT_EXPECT_GE(test, dmo_store_bytes(st->chunks[0]), (260 + 3 + 1) * 4096);
+	KUNIT_EXPECT_LE(test, dmo_store_bytes(st->chunks[0]), (260 + 3 + 70) * 4096);
 	st->vols[0].unit_shift = 2;
-	dmo_ref_set(st, &st->vols[0], 0, 400);
-	KUNIT_EXPECT_GE(test, dmo_store_bytes(st, 0), (264 + 3 + 1) * 4096);
-	KUNIT_EXPECT_FALSE(test, dmo_store_empty(st, 0));
-	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st, 1));
+	dmo_ref_set(st->chunks[0], &st->vols[0], 400);
+	KUNIT_EXPECT_GE(test, dmo_store_bytes(st->chunks[0]), (264 + 3 + 1) * 4096);
+	KUNIT_EXPECT_FALSE(test, dmo_store_empty(st->chunks[0]));
+	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[1]));
 }
 
 /* ---- flush tracking ---- */
@@ -727,9 +730,9 @@ static void failed_flush(struct kunit *test)
 	dmo_store_reship(st, v);
 	/* whole zones: the first, and the last one of 20 blocks */
 	for (b = 0; b < BLOCKS; b++)
-		refs += dmo_ref_test(v, 0, b);
+		refs += dmo_ref_test(st->chunks[0], v, b);
 	KUNIT_EXPECT_EQ(test, refs, DMO_ZONE_BLOCKS + 20);
-	KUNIT_EXPECT_FALSE(test, dmo_ref_test(v, 0, DMO_ZONE_BLOCKS));
+	KUNIT_EXPECT_FALSE(test, dmo_ref_test(st->chunks[0], v, DMO_ZONE_BLOCKS));
 	KUNIT_EXPECT_TRUE(test, counts_are(0, 1, 0, refs));
 	KUNIT_EXPECT_FALSE(test, v->reship);
 	/* what was written is forgotten only by good flushes from then on */
@@ -786,8 +789,8 @@ static void flush_during_reship(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, flush(v, false));
 	dmo_range_unlock(st, &hold);
 	wait_for_completion(&done);
-	KUNIT_EXPECT_TRUE(test, dmo_ref_test(v, 0, 0));
-	KUNIT_EXPECT_TRUE(test, dmo_ref_test(v, 0, DMO_ZONE_BLOCKS));
+	KUNIT_EXPECT_TRUE(test, dmo_ref_test(st->chunks[0], v, 0));
+	KUNIT_EXPECT_TRUE(test, dmo_ref_test(st->chunks[0], v, DMO_ZONE_BLOCKS));
 	KUNIT_EXPECT_TRUE(test, unflushed(v, 0));
 	KUNIT_EXPECT_FALSE(test, v->reship);
 }

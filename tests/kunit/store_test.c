@@ -22,7 +22,7 @@
 
 /*
  * @disk, @cut: number of the write that each sector holds; 0: zeroes
- * @need: sectors of the chunk, by parity
+ * @need: sectors of the chunk, by its index
  * @loose: the block may be held as a whole: its unit was referenced in this chunk
  */
 struct block {
@@ -45,16 +45,16 @@ static struct dmo_store *st;
 
 static u8 active(void)
 {
-	return dmo_cycle_active(&st->cycle);
+	return dmo_store_active(st)->idx;
 }
 
-static struct dmo_slot *find(struct dmo_vol *v, u64 block, u8 parity)
+static struct dmo_slot *find(struct dmo_vol *v, u64 block, u8 idx)
 {
 	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, block);
 	struct dmo_slot *s;
 
 	spin_lock_irq(&sp->lock);
-	s = dmo_slot_find(st, sp, v->index, block, parity);
+	s = dmo_slot_find(st->chunks[idx], sp, v->index, block);
 	spin_unlock_irq(&sp->lock);
 	return s;
 }
@@ -116,7 +116,7 @@ static void check_block(struct model *m, struct dmo_vol *v, u64 block, u8 p)
 
 	if (s) {
 		check_slot(m, v, block, p, s);
-	} else if (!dmo_ref_test(v, p, block)) {
+	} else if (!dmo_ref_test(st->chunks[p], v, block)) {
 		if (b->need[p])
 			m->wrong = "a written block is not in its chunk";
 	} else if (p != active()) {
@@ -124,7 +124,7 @@ static void check_block(struct model *m, struct dmo_vol *v, u64 block, u8 p)
 			if ((dmo_vol_block_mask(v, block) & (1u << i)) && b->disk[i] != b->cut[i])
 				m->wrong = "a reference of the older chunk was written over";
 	}
-	if (p != active() && !m->older && (s || dmo_ref_test(v, p, block)))
+	if (p != active() && !m->older && (s || dmo_ref_test(st->chunks[p], v, block)))
 		m->wrong = "a chunk that is gone holds a block";
 }
 
@@ -136,14 +136,14 @@ static void check_lists(struct model *m)
 
 	for (i = 0; i < DMO_STRIPES; i++) {
 		for (p = 0; p < 2; p++) {
-			list_for_each_entry(s, &st->stripes[i].unsent[p], list) {
-				if (s->sent || s->parity != p)
+			list_for_each_entry(s, &st->stripes[i].lists[p].unsent, list) {
+				if (s->sent || s->chunk != p)
 					m->wrong = "a slot on the wrong list";
 				used += sizeof(*s) + (s->page ? PAGE_SIZE : 0);
 				n[p]++;
 			}
-			list_for_each_entry(s, &st->stripes[i].sent[p], list) {
-				if (!s->sent || s->parity != p)
+			list_for_each_entry(s, &st->stripes[i].lists[p].sent, list) {
+				if (!s->sent || s->chunk != p)
 					m->wrong = "a slot on the wrong list";
 				used += sizeof(*s) + (s->page ? PAGE_SIZE : 0);
 				n[p]++;
@@ -153,8 +153,8 @@ static void check_lists(struct model *m)
 	for (p = 0; p < 2; p++) {
 		if (n[p] != m->slots[p] + m->zeroes[p])
 			m->wrong = "lists and hash don't agree";
-		if (atomic64_read(&st->slots[p]) != m->slots[p] ||
-		    atomic64_read(&st->zeroes[p]) != m->zeroes[p])
+		if (atomic64_read(&st->chunks[p]->slots) != m->slots[p] ||
+		    atomic64_read(&st->chunks[p]->zeroes) != m->zeroes[p])
 			m->wrong = "slots are miscounted";
 	}
 	if (atomic64_read(&st->used) != used)
@@ -173,17 +173,17 @@ static void check(struct model *m)
 		for (i = 0; i < VOLS; i++) {
 			struct dmo_vol *v = &st->vols[i];
 
-			refs += bitmap_weight(v->refs[p], v->units);
+			refs += bitmap_weight(st->chunks[p]->vol[i].refs, v->units);
 			for (block = 0; block < BLOCKS; block++) {
-				m->b[i][block].loose[p] |= dmo_ref_test(v, p, block);
+				m->b[i][block].loose[p] |= dmo_ref_test(st->chunks[p], v, block);
 				check_block(m, v, block, p);
 			}
 		}
-		if (atomic64_read(&st->refs[p]) != refs)
+		if (atomic64_read(&st->chunks[p]->refs) != refs)
 			m->wrong = "references are miscounted";
-		if (dmo_store_empty(st, p) != !(m->slots[p] + m->zeroes[p] + refs))
+		if (dmo_store_empty(st->chunks[p]) != !(m->slots[p] + m->zeroes[p] + refs))
 			m->wrong = "empty or not?";
-		if (dmo_store_bytes(st, p) < (m->slots[p] + refs) * DMO_BLOCK)
+		if (dmo_store_bytes(st->chunks[p]) < (m->slots[p] + refs) * DMO_BLOCK)
 			m->wrong = "more to ship than it says";
 	}
 	check_lists(m);
@@ -231,7 +231,7 @@ static void cut_or_release(struct model *m)
 		for (i = 0; i < VOLS; i++)
 			for (k = 0; k < BLOCKS; k++)
 				memcpy(m->b[i][k].cut, m->b[i][k].disk, sizeof(m->b[i][k].cut));
-		dmo_cycle_switch(&st->cycle, st->cycle.seq[p] + 1);
+		dmo_store_switch(st, st->chunks[p]->seq + 1);
 	}
 	m->older = !m->older;
 }
@@ -246,7 +246,7 @@ static void copy_out(struct model *m, struct dmo_vol *v, u64 first, u64 last)
 	for (block = first; block <= last; block++) {
 		u8 old = active() ^ 1;
 
-		if (!dmo_ref_test(v, old, block) || find(v, block, old))
+		if (!dmo_ref_test(st->chunks[old], v, block) || find(v, block, old))
 			continue;
 		s = rnd_one_in(&m->rnd, 60) ? NULL : dmo_slot_alloc(st, true);
 		if (!s) {
@@ -255,12 +255,11 @@ static void copy_out(struct model *m, struct dmo_vol *v, u64 first, u64 last)
 		}
 		s->vol = v->index;
 		s->block = block;
-		s->parity = old;
 		s->mask = dmo_vol_block_mask(v, block);
 		clear_page(page_address(s->page));
 		fill(s->page, s->mask, m->b[v->index][block].disk);
 		spin_lock_irq(&sp->lock);
-		dmo_slot_add(st, sp, s);
+		dmo_slot_add(st->chunks[old], sp, s);
 		spin_unlock_irq(&sp->lock);
 		m->copyouts++;
 	}
@@ -272,6 +271,7 @@ static bool capture(struct model *m, struct dmo_vol *v, u64 block, u8 mask, bool
 	struct dmo_stripe *sp = dmo_store_stripe(st, v->index, block);
 	bool bare = zero && mask == DMO_FULL_MASK;
 	struct dmo_slot *s = find(v, block, active()), *spare;
+	struct dmo_chunk *c = dmo_store_active(st);
 	struct page *page = NULL;
 
 	spare = dmo_slot_alloc(st, !bare);
@@ -287,14 +287,13 @@ static bool capture(struct model *m, struct dmo_vol *v, u64 block, u8 mask, bool
 		spare = NULL;
 		s->vol = v->index;
 		s->block = block;
-		s->parity = active();
 		s->mask = bare ? DMO_FULL_MASK : 0;
-		dmo_slot_add(st, sp, s);
+		dmo_slot_add(c, sp, s);
 	}
 	if (bare)
-		page = dmo_slot_zero(st, s);
+		page = dmo_slot_zero(c, s);
 	else if (!s->page) {
-		dmo_slot_unzero(st, s, spare->page);
+		dmo_slot_unzero(c, s, spare->page);
 		spare->page = NULL;
 	}
 	spin_unlock_irq(&sp->lock);
@@ -331,7 +330,7 @@ static void write(struct model *m)
 		m->wrong = "a block lock without a reason";
 	copy_out(m, v, first, last);
 	for (block = first; block <= last; block++)
-		refs |= dmo_ref_test(v, active(), block) && !find(v, block, active());
+		refs |= dmo_ref_test(dmo_store_active(st), v, block) && !find(v, block, active());
 
 	m->stamp++;
 	for (block = first; block <= last; block++) {
@@ -346,7 +345,7 @@ static void write(struct model *m)
 			refs = !capture(m, v, block, mask, zero);
 	}
 	if (refs || fail)
-		dmo_store_make_refs(st, v, active(), first, last);
+		dmo_store_make_refs(dmo_store_active(st), v, first, last);
 	dmo_range_unlock(st, &r);
 }
 
@@ -373,17 +372,16 @@ static void demote(struct model *m)
 /* The send thread takes some. */
 static void send(struct model *m)
 {
-	u8 old = active() ^ 1;
+	struct dmo_slot_lists *l;
 	struct dmo_slot *s, *n;
 	u32 i;
 
 	for (i = 0; i < DMO_STRIPES; i++) {
-		struct dmo_stripe *sp = &st->stripes[i];
-
-		list_for_each_entry_safe(s, n, &sp->unsent[old], list) {
+		l = dmo_stripe_lists(&st->stripes[i], dmo_store_older(st));
+		list_for_each_entry_safe(s, n, &l->unsent, list) {
 			if (rnd_one_in(&m->rnd, 3)) {
 				s->sent = true;
-				list_move_tail(&s->list, &sp->sent[old]);
+				list_move_tail(&s->list, &l->sent);
 			}
 		}
 	}
@@ -400,7 +398,7 @@ static void reship(struct model *m)
 	dmo_vol_flush_end(v, dmo_vol_flush_begin(v), false);
 	dmo_store_reship(st, v);
 	for (b = zone; b < min_t(u64, zone + DMO_ZONE_BLOCKS, BLOCKS); b++)
-		if (!dmo_ref_test(v, active(), b) || find(v, b, active()))
+		if (!dmo_ref_test(dmo_store_active(st), v, b) || find(v, b, active()))
 			m->wrong = "not shipped again after a failed flush";
 	/* forget it, or it all becomes references soon */
 	dmo_vol_flush_end(v, dmo_vol_flush_begin(v), true);

@@ -208,20 +208,21 @@ void __real_dmo_store_merge(struct dmo_store *st);
 void __wrap_dmo_store_merge(struct dmo_store *st);
 void __wrap_dmo_store_merge(struct dmo_store *st)
 {
-	u8 new = dmo_cycle_active(&st->cycle), old = new ^ 1;
+	struct dmo_chunk *new = dmo_store_active(st), *old = new->other;
 	u32 i;
 
-	if (atomic64_read(&st->slots[old]) && atomic64_read(&st->slots[new]))
+	if (atomic64_read(&old->slots) && atomic64_read(&new->slots))
 		COVER("store: merge of slots with slots");
-	if (atomic64_read(&st->refs[old]) && atomic64_read(&st->slots[new]))
+	if (atomic64_read(&old->refs) && atomic64_read(&new->slots))
 		COVER("store: merge of references with slots");
-	if (atomic64_read(&st->slots[old]) && atomic64_read(&st->refs[new]))
+	if (atomic64_read(&old->slots) && atomic64_read(&new->refs))
 		COVER("store: merge of slots with references");
-	if (atomic64_read(&st->zeroes[old]))
+	if (atomic64_read(&old->zeroes))
 		COVER("store: merge of zeroes");
 	__real_dmo_store_merge(st);
 	for (i = 0; i < DMO_STRIPES; i++)
-		if (!list_empty(&st->stripes[i].sent[old]) || !list_empty(&st->stripes[i].unsent[old]))
+		if (!list_empty(&dmo_stripe_lists(&st->stripes[i], old)->sent) ||
+		    !list_empty(&dmo_stripe_lists(&st->stripes[i], old)->unsent))
 			sim_fail("a merge left slots of the older chunk behind");
 }
 
@@ -232,7 +233,8 @@ void __wrap_dmo_store_resend(struct dmo_store *st)
 	u32 i, any = 0;
 
 	for (i = 0; i < DMO_STRIPES; i++)
-		any |= !list_empty(&st->stripes[i].sent[0]) | !list_empty(&st->stripes[i].sent[1]);
+		any |= !list_empty(&st->stripes[i].lists[0].sent) |
+		       !list_empty(&st->stripes[i].lists[1].sent);
 	if (any)
 		COVER("store: slots to be sent again");
 	__real_dmo_store_resend(st);
@@ -258,15 +260,12 @@ bool __wrap_dmo_store_reship(struct dmo_store *st, struct dmo_vol *v)
 	return ok;
 }
 
-void __real_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
-				u64 last);
-void __wrap_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
-				u64 last);
-void __wrap_dmo_store_make_refs(struct dmo_store *st, struct dmo_vol *v, u8 parity, u64 first,
-				u64 last)
+void __real_dmo_store_make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last);
+void __wrap_dmo_store_make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last);
+void __wrap_dmo_store_make_refs(struct dmo_chunk *c, struct dmo_vol *v, u64 first, u64 last)
 {
 	COVER("store: blocks become references");
-	__real_dmo_store_make_refs(st, v, parity, first, last);
+	__real_dmo_store_make_refs(c, v, first, last);
 }
 
 struct dmo_slot *__real_dmo_slot_alloc(struct dmo_store *st, bool with_page);
@@ -328,7 +327,7 @@ void __wrap_dmo_primary_end(struct dmo_io *io, blk_status_t status)
 		COVER("write: a flush");
 	if (io->kind == DMO_IO_WRITE && status)
 		COVER("write: a local write fails");
-	if (io->kind == DMO_IO_WRITE && io->parity != dmo_cycle_active(&io->p->store->cycle))
+	if (io->kind == DMO_IO_WRITE && io->chunk != dmo_store_active(io->p->store))
 		COVER("write: ends after its cycle was cut");
 	if (io->kind == DMO_IO_WRITE && io->zero)
 		COVER("write: discard or write-zeroes");
@@ -346,7 +345,7 @@ int __wrap_dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *
 	switch (h->type) {
 	case DMO_FRAME_COMPLETE:
 		COVER("primary: COMPLETE");
-		if (p->older != DMO_CHUNK_SHIPPING)
+		if (dmo_store_older(p->store)->state != DMO_CHUNK_SHIPPING)
 			COVER("primary: COMPLETE of a chunk merged meanwhile");
 		break;
 	case DMO_FRAME_COMMITTED:
@@ -390,6 +389,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *peer,
 				enum dmo_relation rel)
 {
+	const struct dmo_chunk *older = dmo_store_older(p->store);
 	bool based = p->peer.tracked == DMO_TRACKED_BASED;
 
 	switch (rel) {
@@ -401,10 +401,10 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 		break;
 	case DMO_REL_SAME:
 		COVER("handshake: same generation");
-		if (based && p->older == DMO_CHUNK_SHIPPING &&
-		    !dmo_cut_cmp(peer->complete, p->older_cut))
+		if (based && older->state == DMO_CHUNK_SHIPPING &&
+		    !dmo_cut_cmp(peer->complete, older->cut))
 			COVER("handshake: COMPLETE was lost with the old link");
-		if (based && p->older == DMO_CHUNK_DRAINING)
+		if (based && older->state == DMO_CHUNK_DRAINING)
 			COVER("handshake: while the older chunk drains");
 		break;
 	case DMO_REL_ANCESTOR:
@@ -422,7 +422,7 @@ void __real_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p);
 void __wrap_dmo_primary_link_down(struct dmo_primary *p)
 {
-	if (p->older == DMO_CHUNK_SHIPPING && p->peer.last_sent)
+	if (dmo_store_older(p->store)->state == DMO_CHUNK_SHIPPING && p->peer.last_sent)
 		COVER("link: lost between LAST and COMPLETE");
 	if (p->peer.drop_pending)
 		COVER("link: lost between DROP and DROPPED");

@@ -515,9 +515,16 @@ static void see_inflight(u64 start, u32 nr, u32 op, const void *data, void *arg)
 		COVER("crash: JUMP being written");
 }
 
+/* The store of a session's primary; NULL: there is none, or it may be on its way to be freed. */
+static struct dmo_store *live_store(const struct dmo_session *s)
+{
+	return s && s->pri && !s->dying ? s->pri->store : NULL;
+}
+
 static void cover_crash(struct node *n)
 {
 	struct dmo_session *s = node_session(n);
+	struct dmo_store *st = live_store(s);
 	u32 v;
 
 	disk_each_inflight(n->meta, see_inflight, NULL);
@@ -545,9 +552,9 @@ static void cover_crash(struct node *n)
 		if (s->promoting)
 			COVER("crash: in a promotion");
 	}
-	if (s->pri && s->pri->older == DMO_CHUNK_DRAINING)
+	if (st && dmo_store_older(st)->state == DMO_CHUNK_DRAINING)
 		COVER("crash: primary, older chunk draining");
-	if (s->pri && s->pri->older == DMO_CHUNK_SHIPPING)
+	if (st && dmo_store_older(st)->state == DMO_CHUNK_SHIPPING)
 		COVER("crash: primary, older chunk shipping");
 	for (v = 0; v < n->nr_volumes; v++)
 		if (disk_unflushed(n->data[v]))
@@ -660,14 +667,15 @@ static void connect_nodes(void)
  */
 static void check_early_cut(struct dmo_primary *p)
 {
-	u64 bytes = dmo_store_bytes(p->store, dmo_cycle_active(&p->store->cycle));
+	struct dmo_chunk *c = dmo_store_active(p->store);
+	u64 bytes = dmo_store_bytes(c);
 	bool held = disk_is_held(pri->meta);
 	u32 v;
 
 	/* the cycle thread may wait for a write that does not end; what fits no more is not cut, but copied */
 	for (v = 0; v < pri->nr_volumes; v++)
 		held |= disk_is_held(pri->data[v]);
-	if (p->peer.link != DMO_PEER_UP || p->peer.drop_pending || p->older != DMO_CHUNK_NONE ||
+	if (p->peer.link != DMO_PEER_UP || p->peer.drop_pending || c->other->state != DMO_CHUNK_NONE ||
 	    p->peer.copy.direct != DMO_DIRECT_OFF || p->peer.hello.flags & DMO_SBF_INCONSISTENT ||
 	    bytes < p->peer.hello.chunk_max / 4 || bytes > p->peer.hello.chunk_max || held) {
 		w.large_since = 0;
@@ -683,9 +691,9 @@ static void check_early_cut(struct dmo_primary *p)
 static void check_states(void)
 {
 	struct dmo_session *s = node_session(pri);
+	struct dmo_store *st = live_store(s);
 
-	if (s && s->pri) {
-		struct dmo_store *st = s->pri->store;
+	if (st) {
 		u64 used = (u64)atomic64_read(&st->used) + st->fixed;
 
 		/* what a refused allocation has added for a moment */
@@ -1415,9 +1423,9 @@ static bool drained(void)
 	if (!p || !p->pri || p->role != DMO_ROLE_PRIMARY)
 		return false;
 	x = p->pri;
-	ok = x->peer.link == DMO_PEER_UP && x->older == DMO_CHUNK_NONE &&
+	ok = x->peer.link == DMO_PEER_UP && dmo_store_older(x->store)->state == DMO_CHUNK_NONE &&
 	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted &&
-	     dmo_store_empty(x->store, 0) && dmo_store_empty(x->store, 1) &&
+	     dmo_store_empty(x->store->chunks[0]) && dmo_store_empty(x->store->chunks[1]) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.committed) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.restored);
 	s = node_session(sec);
@@ -1433,21 +1441,18 @@ static bool drained(void)
 static void describe_stuck(void)
 {
 	struct dmo_session *p = node_session(pri), *s;
+	struct dmo_chunk *c = live_store(p) ? dmo_store_active(p->pri->store) : NULL;
 	char text[400];
 	int n;
 
 	n = snprintf(text, sizeof(text), "started %d %d busy %d %d lanes %u ops %u/%u", pri->started,
 		     sec->started, w.busy[0], w.busy[1], w.lanes, w.done_ops, plan->nr_ops);
-	if (p && p->pri)
+	if (c)
 		n += snprintf(text + n, sizeof(text) - n,
 			      "; primary %s older %u direct %s active %lld/%lld/%lld older %lld/%lld/%lld complete %llu.%llu committed %llu.%llu restored %llu.%llu",
-			      dmo_peer_link_name(p->pri->peer.link), p->pri->older, dmo_direct_name(p->pri->peer.copy.direct),
-			      p->pri->store->slots[p->pri->store->cycle.idx].counter,
-			      p->pri->store->zeroes[p->pri->store->cycle.idx].counter,
-			      p->pri->store->refs[p->pri->store->cycle.idx].counter,
-			      p->pri->store->slots[!p->pri->store->cycle.idx].counter,
-			      p->pri->store->zeroes[!p->pri->store->cycle.idx].counter,
-			      p->pri->store->refs[!p->pri->store->cycle.idx].counter,
+			      dmo_peer_link_name(p->pri->peer.link), c->other->state, dmo_direct_name(p->pri->peer.copy.direct),
+			      c->slots.counter, c->zeroes.counter, c->refs.counter,
+			      c->other->slots.counter, c->other->zeroes.counter, c->other->refs.counter,
 			      p->pri->peer.complete.epoch, p->pri->peer.complete.n, p->pri->peer.committed.epoch,
 			      p->pri->peer.committed.n, p->pri->peer.restored.epoch, p->pri->peer.restored.n);
 	s = node_session(sec);
