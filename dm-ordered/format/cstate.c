@@ -12,6 +12,15 @@
  *
  * LINK_LOST may come at any time and changes no state: a SHIPPING chunk is sent
  * again from its start, a COMPLETE one waits for its COMMITTED.
+ *
+ * The merge:
+ *
+ *	NONE --WANT--> WANTED --BEGIN--> RUNNING --DONE--> NONE
+ *	NONE --BEGIN--> RUNNING
+ *	WANTED --NEEDLESS--> NONE
+ *
+ * WANT may come again, and while it runs: whoever wants it waits for the end. NEEDLESS in NONE: nobody
+ * wanted one. While a merge runs there is no older chunk that could be COMPLETE.
  */
 #include "format/cstate.h"
 
@@ -86,4 +95,41 @@ const char *dmo_chunk_state_name(enum dmo_chunk_state st)
 		return "committed";
 	}
 	return "unknown";
+}
+
+/**
+ * dmo_merge_next - the one transition function of the merge
+ * @st: its state, changed only by a legal step
+ * @ev: what happened
+ *
+ * Return: 0, or -EINVAL for a step that is not in the table above
+ */
+int dmo_merge_next(enum dmo_merge *st, enum dmo_merge_event ev)
+{
+	enum dmo_merge from, to;
+
+	switch (ev) {
+	case DMO_MERGE_EV_WANT:
+		from = *st;
+		to = *st == DMO_MERGE_RUNNING ? DMO_MERGE_RUNNING : DMO_MERGE_WANTED;
+		break;
+	case DMO_MERGE_EV_BEGIN:
+		from = *st == DMO_MERGE_WANTED ? DMO_MERGE_WANTED : DMO_MERGE_NONE;
+		to = DMO_MERGE_RUNNING;
+		break;
+	case DMO_MERGE_EV_DONE:
+		from = DMO_MERGE_RUNNING;
+		to = DMO_MERGE_NONE;
+		break;
+	case DMO_MERGE_EV_NEEDLESS:
+		from = *st == DMO_MERGE_WANTED ? DMO_MERGE_WANTED : DMO_MERGE_NONE;
+		to = DMO_MERGE_NONE;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (*st != from)
+		return -EINVAL;
+	*st = to;
+	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * States of a chunk on the primary; its states are enum dmo_chunk_state of
- * uapi/dm-ordered.h. One transition function, the only one that may change it.
+ * States of a chunk on the primary, enum dmo_chunk_state of uapi/dm-ordered.h; and of the merge of the
+ * older chunk into the active one. Each has one transition function, the only one that may change it.
  */
 #ifndef DMO_CSTATE_H
 #define DMO_CSTATE_H
@@ -20,7 +20,21 @@ enum dmo_chunk_event {
 	DMO_CHUNK_EV_RELEASED,	/* everything it held is freed */
 };
 
+enum dmo_merge {
+	DMO_MERGE_NONE,
+	DMO_MERGE_WANTED,	/* writes wait for it */
+	DMO_MERGE_RUNNING,	/* the older chunk's state is NONE, and the store is not done with it */
+};
+
+enum dmo_merge_event {
+	DMO_MERGE_EV_WANT,	/* a write can't preserve what the older chunk references */
+	DMO_MERGE_EV_BEGIN,	/* the cycle thread: for those that wait, or for what a link needs */
+	DMO_MERGE_EV_DONE,	/* what was the older chunk's is the active one's */
+	DMO_MERGE_EV_NEEDLESS,	/* the older chunk was COMPLETE first, and is released */
+};
+
 int dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev);
 const char *dmo_chunk_state_name(enum dmo_chunk_state st);
+int dmo_merge_next(enum dmo_merge *st, enum dmo_merge_event ev);
 
 #endif /* DMO_CSTATE_H */

@@ -84,6 +84,15 @@ static int read_slots(struct dmo_io *io, struct list_head *slots)
 	return r;
 }
 
+/*
+ * Without p->lock. Under a stripe's lock: if not, a merge has yet to come to that stripe; or is over, and the
+ * older chunk's bits are clear.
+ */
+static bool merge_runs(const struct dmo_primary *p)
+{
+	return READ_ONCE(p->merge) == DMO_MERGE_RUNNING;
+}
+
 /* Into the older chunk, if there still is one. */
 static void insert(struct dmo_io *io, struct dmo_chunk *old, struct list_head *slots)
 {
@@ -93,7 +102,7 @@ static void insert(struct dmo_io *io, struct dmo_chunk *old, struct list_head *s
 
 	spin_lock_irq(&sp->lock);
 	list_for_each_entry_safe(s, n, slots, list) {
-		if (st->merging || !dmo_ref_test(old, io->vol, s->block))
+		if (merge_runs(io->p) || !dmo_ref_test(old, io->vol, s->block))
 			continue;
 		list_del_init(&s->list);
 		dmo_slot_add(old, sp, s);
@@ -111,7 +120,7 @@ static void copyout_work(struct work_struct *work)
 	LIST_HEAD(slots);
 	int r;
 
-	if (READ_ONCE(st->merging)) {
+	if (merge_runs(io->p)) {
 		dmo_primary_want_merge(io->p, io, "copy-out while a merge runs");
 		return;
 	}

@@ -70,17 +70,26 @@ void dmo_primary_step_chunk(struct dmo_primary *p, struct dmo_chunk *c, enum dmo
 	p->peer.ship_gen++;
 }
 
+static void step_merge(struct dmo_primary *p, enum dmo_merge_event ev)
+{
+	enum dmo_merge merge = p->merge;
+
+	lockdep_assert_held(&p->lock);
+	if (!WARN_ON_ONCE(dmo_merge_next(&merge, ev)))
+		WRITE_ONCE(p->merge, merge);	/* copy-outs read it under a stripe's lock */
+}
+
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why)
 {
 	bool wait;
 
 	spin_lock_irq(&p->lock);
-	wait = dmo_store_older(p->store)->state != DMO_CHUNK_NONE || p->merging;
+	wait = dmo_store_older(p->store)->state != DMO_CHUNK_NONE || p->merge == DMO_MERGE_RUNNING;
 	if (wait) {
 		list_add_tail(&io->wait, &p->merge_waiters);
-		if (!p->merge_wanted)
+		if (p->merge == DMO_MERGE_NONE)
 			strscpy(p->merge_why, why, sizeof(p->merge_why));
-		p->merge_wanted = true;
+		step_merge(p, DMO_MERGE_EV_WANT);
 	}
 	spin_unlock_irq(&p->lock);
 	if (wait)
@@ -89,14 +98,15 @@ void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char
 		dmo_write_restart(io);
 }
 
-static void release_waiters(struct dmo_primary *p)
+/* There is nothing to merge any more; @ev: why. */
+static void end_merge(struct dmo_primary *p, enum dmo_merge_event ev)
 {
 	struct dmo_io *io, *n;
 	LIST_HEAD(list);
 
 	spin_lock_irq(&p->lock);
 	list_splice_init(&p->merge_waiters, &list);
-	p->merge_wanted = false;
+	step_merge(p, ev);
 	spin_unlock_irq(&p->lock);
 	list_for_each_entry_safe(io, n, &list, wait) {
 		list_del(&io->wait);
@@ -147,17 +157,14 @@ bool dmo_primary_merge_older(struct dmo_primary *p, const char *why)
 		return false;	/* COMPLETE came first */
 	}
 	dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_MERGED);
-	p->merging = true;
+	step_merge(p, DMO_MERGE_EV_BEGIN);
 	cut = older->cut;
 	up = peer->link == DMO_PEER_UP;
 	peer->drop_pending = up;
 	dmo_peer_step_direct(peer, DMO_DIRECT_EV_MERGED);
 	spin_unlock_irq(&p->lock);
 	dmo_store_merge(p->store);
-	spin_lock_irq(&p->lock);
-	p->merging = false;
-	spin_unlock_irq(&p->lock);
-	release_waiters(p);
+	end_merge(p, DMO_MERGE_EV_DONE);
 	if (up)
 		p->ops->post(p->owner, DMO_FRAME_DROP, cut, 0);
 	p->ops->event(p->owner, DMO_EVENT_MERGE, cut, -1, why);
@@ -192,7 +199,7 @@ static void complete_older(struct dmo_primary *p)
 	dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_RELEASED);
 	peer->tracked = DMO_TRACKED_BASED;	/* since LAST; it stands at @complete */
 	spin_unlock_irq(&p->lock);
-	release_waiters(p);
+	end_merge(p, DMO_MERGE_EV_NEEDLESS);
 	p->ops->post(p->owner, DMO_FRAME_COMMIT, cut, 0);
 	if (finished)
 		p->ops->event(p->owner, DMO_EVENT_CONSISTENT, cut, -1, NULL);
@@ -213,13 +220,12 @@ static bool work_on_older(struct dmo_primary *p)
 			trace_dmo_drained(p->meta->bdev->bd_dev, dmo_trace_nr(p), older->cut.n);
 	}
 	state = older->state;
-	merge = p->merge_wanted;
+	merge = p->merge == DMO_MERGE_WANTED;
 	strscpy(why, p->merge_why, sizeof(why));
 	spin_unlock_irq(&p->lock);
 
 	switch (state) {
 	case DMO_CHUNK_NONE:
-		release_waiters(p);
 		return false;
 	case DMO_CHUNK_SHIPPING:
 		/* one that is COMPLETE by now has kicked this thread: it is released next time */

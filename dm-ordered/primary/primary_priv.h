@@ -46,9 +46,8 @@ struct dmo_primary {
 	u64 switch_seq;			/* ... of the cycle with this seq */
 	struct dmo_cut cut;		/* the newest */
 	/* merge */
-	bool merging;			/* the older chunk's state is NONE, and the store is not done with it */
-	bool merge_wanted;
-	char merge_why[96];
+	enum dmo_merge merge;		/* by dmo_merge_next() only; READ_ONCE */
+	char merge_why[96];		/* of who wanted it first */
 	struct list_head merge_waiters;	/* struct dmo_io */
 	/* errors */
 	u32 error_vol;

@@ -195,7 +195,6 @@ struct dmo_store {
 	u64 kick_bytes;			/* dmo_store_bytes() at which @kick is called */
 	void (*kick)(struct dmo_store *st);	/* any context: size or memory needs attention */
 	void *owner;
-	bool merging;			/* older into active; under every stripe lock in turn */
 };
 
 /**
@@ -432,7 +431,8 @@ u64 dmo_store_demote(struct dmo_store *st, u64 target);
 
 /**
  * dmo_store_merge - fold the older chunk into the active one
- * The older chunk has drained; the caller is the only one that switches.
+ * The older chunk has drained; the caller is the only one that switches. Nothing is added to the older chunk
+ * meanwhile: who would do it under a stripe's lock knows of the merge since before it begins.
  * Context: process.
  */
 void dmo_store_merge(struct dmo_store *st);

@@ -104,7 +104,6 @@ void dmo_store_merge(struct dmo_store *st)
 
 	if (dmo_store_empty(new) || ktime_before(old->since, new->since))
 		new->since = old->since;
-	WRITE_ONCE(st->merging, true);	/* copy-outs read it under a stripe lock */
 	for (i = 0; i < st->nr_vols; i++) {
 		merge_bits(new->vol[i].refs, old->vol[i].refs, st->vols[i].units, &new->refs);
 		cond_resched();
@@ -117,7 +116,6 @@ void dmo_store_merge(struct dmo_store *st)
 		merge_bits(new->vol[i].zones, old->vol[i].zones, st->vols[i].nr_zones, &new->zones);
 	atomic64_add(atomic64_read(&old->runs), &new->runs);
 	clear_bits(old);
-	WRITE_ONCE(st->merging, false);
 }
 
 void dmo_store_release(struct dmo_store *st)

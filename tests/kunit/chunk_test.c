@@ -575,7 +575,6 @@ static void merge_by_hand(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, must_find(test, 0, 11, 1)->sent);
 	KUNIT_EXPECT_FALSE(test, must_find(test, 0, 12, 1)->sent);
 	KUNIT_EXPECT_FALSE(test, must_find(test, 0, 3, 1)->sent);
-	KUNIT_EXPECT_FALSE(test, st->merging);
 }
 
 /* What was the older chunk's is colder than what is the active one's, and keeps its order. */

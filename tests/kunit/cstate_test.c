@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The chunk's states: every state with every event. */
+/* The chunk's states, and the merge's: every state with every event. */
 #include <kunit/test.h>
 #include "format/cstate.h"
 
@@ -30,6 +30,28 @@ static void every_step(struct kunit *test)
 	}
 }
 
+static const int merges[][4] = {
+	/*			WANT BEGIN DONE NEEDLESS */
+	[DMO_MERGE_NONE]	= { 1, 2, X, 0 },
+	[DMO_MERGE_WANTED]	= { 1, 2, X, 0 },
+	[DMO_MERGE_RUNNING]	= { 2, X, 0, X },
+};
+
+static void every_step_of_a_merge(struct kunit *test)
+{
+	enum dmo_merge st;
+	int s, ev, rc;
+
+	for (s = DMO_MERGE_NONE; s <= DMO_MERGE_RUNNING; s++) {
+		for (ev = DMO_MERGE_EV_WANT; ev <= DMO_MERGE_EV_NEEDLESS; ev++) {
+			st = s;
+			rc = dmo_merge_next(&st, ev);
+			KUNIT_EXPECT_EQ(test, rc, merges[s][ev] == X ? -EINVAL : 0);
+			KUNIT_EXPECT_EQ(test, (int)st, merges[s][ev] == X ? s : merges[s][ev]);
+		}
+	}
+}
+
 static void names(struct kunit *test)
 {
 	KUNIT_EXPECT_STREQ(test, dmo_chunk_state_name(DMO_CHUNK_NONE), "none");
@@ -39,6 +61,7 @@ static void names(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(every_step),
+	KUNIT_CASE(every_step_of_a_merge),
 	KUNIT_CASE(names),
 	{}
 };

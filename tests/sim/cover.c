@@ -67,6 +67,38 @@ int __wrap_dmo_chunk_next(enum dmo_chunk_state *st, enum dmo_chunk_event ev)
 	return __real_dmo_chunk_next(st, ev);
 }
 
+int __real_dmo_merge_next(enum dmo_merge *st, enum dmo_merge_event ev);
+int __wrap_dmo_merge_next(enum dmo_merge *st, enum dmo_merge_event ev);
+int __wrap_dmo_merge_next(enum dmo_merge *st, enum dmo_merge_event ev)
+{
+	switch (ev) {
+	case DMO_MERGE_EV_WANT:
+		if (*st == DMO_MERGE_NONE)
+			COVER("merge: none, want -> wanted");
+		else if (*st == DMO_MERGE_WANTED)
+			COVER("merge: wanted, want");
+		else
+			COVER("merge: running, want");
+		break;
+	case DMO_MERGE_EV_BEGIN:
+		if (*st == DMO_MERGE_NONE)
+			COVER("merge: none, begin -> running");
+		else
+			COVER("merge: wanted, begin -> running");
+		break;
+	case DMO_MERGE_EV_DONE:
+		COVER("merge: running, done -> none");
+		break;
+	case DMO_MERGE_EV_NEEDLESS:
+		if (*st == DMO_MERGE_NONE)
+			COVER("merge: none, needless");
+		else
+			COVER("merge: wanted, needless -> none");
+		break;
+	}
+	return __real_dmo_merge_next(st, ev);
+}
+
 /* ---- the link to the peer ---- */
 
 int __real_dmo_peer_next(enum dmo_peer_link *st, enum dmo_peer_event ev);

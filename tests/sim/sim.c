@@ -1424,7 +1424,7 @@ static bool drained(void)
 		return false;
 	x = p->pri;
 	ok = x->peer.link == DMO_PEER_UP && dmo_store_older(x->store)->state == DMO_CHUNK_NONE &&
-	     x->peer.copy.direct == DMO_DIRECT_OFF && !x->merge_wanted &&
+	     x->peer.copy.direct == DMO_DIRECT_OFF && x->merge == DMO_MERGE_NONE &&
 	     dmo_store_empty(x->store->chunks[0]) && dmo_store_empty(x->store->chunks[1]) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.committed) &&
 	     !dmo_cut_cmp(x->peer.complete, x->peer.restored);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The chunk's states: every state with every event. */
+/* The chunk's states, and the merge's: every state with every event. */
 #include "unit.h"
 #include "format/cstate.h"
 
@@ -34,6 +34,31 @@ static void every_step(void **state)
 		}
 		st = s;
 		assert_int_equal(dmo_chunk_next(&st, DMO_CHUNK_EV_RELEASED + 1), -EINVAL);
+		assert_int_equal(st, s);
+	}
+}
+
+static const int merges[][4] = {
+	/*			WANT BEGIN DONE NEEDLESS */
+	[DMO_MERGE_NONE]	= { 1, 2, X, 0 },
+	[DMO_MERGE_WANTED]	= { 1, 2, X, 0 },
+	[DMO_MERGE_RUNNING]	= { 2, X, 0, X },
+};
+
+static void every_step_of_a_merge(void **state)
+{
+	enum dmo_merge st;
+	int s, ev, to;
+
+	for (s = DMO_MERGE_NONE; s <= DMO_MERGE_RUNNING; s++) {
+		for (ev = DMO_MERGE_EV_WANT; ev <= DMO_MERGE_EV_NEEDLESS; ev++) {
+			st = s;
+			to = merges[s][ev];
+			assert_int_equal(dmo_merge_next(&st, ev), to == X ? -EINVAL : 0);
+			assert_int_equal(st, to == X ? s : to);
+		}
+		st = s;
+		assert_int_equal(dmo_merge_next(&st, DMO_MERGE_EV_NEEDLESS + 1), -EINVAL);
 		assert_int_equal(st, s);
 	}
 }
@@ -86,6 +111,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_step),
+		cmocka_unit_test(every_step_of_a_merge),
 		cmocka_unit_test(a_life_with_broken_links),
 		cmocka_unit_test(no_merge_of_a_complete_chunk),
 		cmocka_unit_test(names),
