@@ -234,7 +234,7 @@ static int put_session(struct sk_buff *skb, struct dmo_session *s,
 	    nla_put_u32(skb, DMO_A_CYCLE_MS, st->cycle_ms) ||
 	    nla_put_u32(skb, DMO_A_BUDGET_MIB, st->budget_mib) ||
 	    nla_put_u32(skb, DMO_A_LINK_TIMEOUT_MS, st->timeout_ms) ||
-	    put_u64(skb, DMO_A_GENERATION, st->generation) ||
+	    put_u64(skb, DMO_A_ACTIVATION, st->activation) ||
 	    nla_put_u32(skb, DMO_A_BLOCK, st->block) ||
 	    put_u64(skb, DMO_A_BLOCK_MS, st->block_ms) ||
 	    nla_put_string(skb, DMO_A_REASON, st->why) ||

@@ -147,6 +147,7 @@ static enum dmo_jscan_next accept(struct dmo_jscan *s, const void *hdr, const st
 		c->table = rec->table;
 		c->time_ns = rec->time_ns;
 		c->flags = rec->flags;
+		c->activation = rec->activation;
 		c->start = s->open_at.pos;
 		c->start_seq = s->open_at.seq;
 		c->start_prev_csum = s->open_at.prev_csum;

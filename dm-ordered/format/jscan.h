@@ -20,6 +20,7 @@ struct dmo_jchunk {
 	struct dmo_cut tag, table;
 	u64 time_ns;
 	u32 flags;		/* DMO_LASTF_* */
+	u64 activation;		/* that made its cut */
 	u64 start, start_seq;	/* first record of it (where the scan stood) */
 	u32 start_prev_csum;
 	u64 end, end_seq;	/* position and sequence behind its LAST */

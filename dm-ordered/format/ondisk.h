@@ -33,7 +33,7 @@
 #define DMO_STATE_MAGIC		"dmORDsta"
 #define DMO_REC_MAGIC		"dmORDrec"
 #define DMO_WIT_MAGIC		"dmORDwit"
-#define DMO_FORMAT_VERSION	1
+#define DMO_FORMAT_VERSION	2
 
 #define DMO_SB_BLOCKS		8
 #define DMO_SB_BYTES		(DMO_SB_BLOCKS * DMO_BLOCK)
@@ -51,7 +51,8 @@
 #define DMO_DATA_START		128	/* first block for bitmaps, journal */
 #define DMO_JOURNAL_MIN_BLOCKS	256	/* 1 MiB */
 #define DMO_META_MIN_BLOCKS	(DMO_DATA_START + DMO_JOURNAL_MIN_BLOCKS)
-#define DMO_GEN_HISTORY		16
+#define DMO_MAX_LINE		64	/* activations that are remembered */
+#define DMO_MAX_PEERS		8
 #define DMO_MIN_VOLUME_SECTORS	2048	/* 1 MiB */
 #define DMO_MAX_SESSION_SECTORS	(1ULL << 37)	/* 64 TiB */
 
@@ -59,6 +60,10 @@
  * (a session always writes). Unknown compat: ignored and kept.
  */
 #define DMO_INCOMPAT_WITNESS	(1ULL << 0)	/* the witness is kept, and heeded */
+/*
+ * Fields that have their place but no use yet, and are zero: bitmaps' bits, `sent` and `cleared`;
+ * algorithms; the table's peers beyond the first. Each use will have a bit here.
+ */
 #define DMO_INCOMPAT_KNOWN	DMO_INCOMPAT_WITNESS
 #define DMO_RO_COMPAT_KNOWN	0ULL
 
@@ -75,10 +80,29 @@ struct dmo_disk_volume {		/* 64 bytes */
 	__le32 id;			/* 0..65535, chosen by the operator */
 	__le32 lbs;			/* logical block size, 512..4096 */
 	__le64 sectors;
-	__le64 bitmap_block;		/* dirty bitmap: first block, 0: none */
-	__le32 region_shift;		/* log2 of bytes a dirty bit covers, 0: none */
+	__le64 bitmap_block;		/* dirty bitmap: first block, in each peer's bitmap area */
+	__le32 region_shift;		/* log2 of bytes a dirty bit covers, 0: no bitmap */
 	__le32 flags;			/* 0 */
 	__u8 reserved[32];
+} __packed;
+
+struct dmo_disk_cut {
+	__le64 epoch;
+	__le64 n;
+} __packed;
+
+/* A position: a cut, and the activation that made it. Cuts alone don't name a state (rule R8). */
+struct dmo_disk_pos {			/* 24 bytes */
+	__le64 activation;		/* random, 0: none */
+	struct dmo_disk_cut cut;
+} __packed;
+
+struct dmo_disk_peer {			/* 64 bytes */
+	__le32 id;			/* 1..DMO_MAX_PEERS, 0: no entry */
+	__le32 flags;			/* 0 */
+	__le64 bitmap_start;		/* its bitmap area, within that of the superblock */
+	__le64 bitmap_blocks;
+	__u8 reserved[40];
 } __packed;
 
 struct dmo_disk_super {			/* DMO_SB_BYTES */
@@ -98,26 +122,24 @@ struct dmo_disk_super {			/* DMO_SB_BYTES */
 	__le64 bitmap_blocks;
 	__le64 journal_start;
 	__le64 journal_blocks;
-	__le64 gen_current;		/* generation id, random, 0: has no data yet */
-	__le64 gen_history[DMO_GEN_HISTORY]; /* newest first, 0: none */
 	__le64 copy_id;			/* secondary: direct copy whose end is not restored, 0: none */
+	__le64 created_ns;		/* wall clock */
 	__le32 cycle_ms;
 	__le32 budget_mib;
 	__le32 link_timeout_ms;
 	__le32 nr_volumes;
-	__le64 created_ns;		/* wall clock */
-	__u8 reserved[0];
-	/* volumes at byte 4096 */
+	__le32 nr_line;
+	__le32 nr_peers;
+	__u8 reserved0[446 - 216];
+	__u8 mbr[512 - 446];		/* partition table for those who don't know us; not read */
+	struct dmo_disk_peer peers[DMO_MAX_PEERS];
+	struct dmo_disk_pos line[DMO_MAX_LINE];	/* newest first; cut: sent in it, 0,0: not noted */
+	__u8 reserved1[4096 - 2560];
+	struct dmo_disk_volume volumes[DMO_MAX_VOLUMES];
+	__u8 reserved2[DMO_SB_BYTES - 4096 - DMO_MAX_VOLUMES * 64];
 } __packed;
-#define DMO_SB_VOLUMES_OFF	4096
-#define DMO_SB_MBR		446	/* partition table for those who don't know us; not read */
 
-struct dmo_disk_cut {
-	__le64 epoch;
-	__le64 n;
-} __packed;
-
-struct dmo_disk_state {			/* first 256 of 512 bytes, rest zero */
+struct dmo_disk_state {			/* DMO_STATE_BYTES */
 	__u8 magic[8];
 	__le32 csum;			/* CRC-32C of 512 bytes, this field 0 */
 	__le32 flags;			/* 0 */
@@ -131,12 +153,14 @@ struct dmo_disk_state {			/* first 256 of 512 bytes, rest zero */
 	__le64 tail;			/* ring index (blocks) of the oldest record needed */
 	__le64 tail_seq;		/* sequence expected there */
 	__le32 tail_prev_csum;		/* predecessor's checksum expected there */
-	__le32 reserved0;
+	__le32 copy_step;		/* secondary: newest durable step of the direct copy */
 	__le64 seq_floor;		/* no record at or above it was ever written */
 	struct dmo_disk_cut restored_table; /* table version of the restored cut */
 	__le64 reach;			/* LAST, COMMIT: less than so many blocks behind the tail */
-	__le32 copy_step;		/* secondary: newest durable step of the direct copy */
-	__u8 reserved[256 - 164];
+	__le64 restored_activation;	/* that made the restored cut */
+	struct dmo_disk_pos sent;	/* 0: not noted */
+	struct dmo_disk_pos cleared[DMO_MAX_PEERS];	/* by the peers table; 0: not noted */
+	__u8 reserved[DMO_STATE_BYTES - 384];
 } __packed;
 
 /*
@@ -182,20 +206,32 @@ enum dmo_rec_type {
 #define DMO_LASTF_END_OF_COPY	(1u << 0) /* with it the data is a point in time again */
 
 enum dmo_desc_type {
-	DMO_DESC_DATA = 1,	/* count = 1, one 4096-byte block follows */
+	DMO_DESC_DATA = 1,	/* one block: sectors of it follow */
 	DMO_DESC_ZERO = 2,	/* count blocks are zero, mask = 0xff, no data */
+	DMO_DESC_DISCARD = 3,	/* count blocks are discarded; no feature allows it yet: refused */
 };
 
-/* One block (or run of zero blocks); the same on disk and on the wire. */
+/* One block, or a run of blocks of any length; the same on disk and on the wire. */
 struct dmo_desc {			/* 24 bytes */
 	__le32 volume;			/* volume id */
 	__u8 type;			/* enum dmo_desc_type */
 	__u8 mask;			/* bit i: sector i of the block is carried */
-	__le16 reserved;		/* 0 */
+	__le16 algo;			/* DATA: how its sectors are compressed; 0: not; others refused */
 	__le64 block;			/* in 4096-byte units of the volume */
-	__le32 count;
-	__le32 csum;			/* CRC-32C over the carried sectors, ascending; ZERO: 0 */
+	union {
+		__le64 count;		/* ZERO: blocks */
+		struct {		/* DATA */
+			__le32 len;	/* bytes that it takes: not compressed, 512 a bit of @mask */
+			__le32 csum;	/* CRC-32C over the carried sectors, ascending */
+		} __packed;
+	} __packed;
 } __packed;
+
+/* Blocks that it speaks of. */
+static inline u64 dmo_desc_blocks(const struct dmo_desc *d)
+{
+	return d->type == DMO_DESC_DATA ? 1 : le64_to_cpu(d->count);
+}
 
 struct dmo_disk_rec {			/* 4096 bytes: 160-byte header, descriptors */
 	__u8 magic[8];
@@ -215,7 +251,8 @@ struct dmo_disk_rec {			/* 4096 bytes: 160-byte header, descriptors */
 	__le32 total_csum;		/* LAST: CRC-32C chained over all descriptors */
 	__le32 reserved0;
 	__le64 next_seq;		/* JUMP */
-	__u8 reserved[160 - 128];
+	__le64 activation;		/* LAST: that made the cut */
+	__u8 reserved[160 - 136];
 	struct dmo_desc desc[];
 } __packed;
 #define DMO_REC_HDR		160
@@ -230,6 +267,26 @@ struct dmo_volume_info {
 	u32 region_shift;
 };
 
+struct dmo_pos {
+	u64 activation;		/* 0: none */
+	struct dmo_cut cut;
+};
+
+/**
+ * struct dmo_line - where the content came from (rule R8)
+ * @nr: activations, 0: it has no data yet
+ * @at: newest first; the cut is what was sent in it, (0,0): not noted
+ */
+struct dmo_line {
+	u32 nr;
+	struct dmo_pos at[DMO_MAX_LINE];
+};
+
+struct dmo_peer_info {
+	u32 id;
+	u64 bitmap_start, bitmap_blocks;
+};
+
 struct dmo_super {
 	u64 generation;
 	u64 compat, incompat;
@@ -240,14 +297,15 @@ struct dmo_super {
 	u64 meta_blocks;
 	u64 bitmap_start, bitmap_blocks;
 	u64 journal_start, journal_blocks;
-	u64 gen_current;
-	u64 gen_history[DMO_GEN_HISTORY];
+	struct dmo_line line;
 	u64 copy_id;
 	u32 cycle_ms;
 	u32 budget_mib;
 	u32 link_timeout_ms;
 	u32 nr_volumes;
 	u64 created_ns;
+	u32 nr_peers;
+	struct dmo_peer_info peers[DMO_MAX_PEERS];
 	struct dmo_volume_info volumes[DMO_MAX_VOLUMES];
 };
 
@@ -263,6 +321,7 @@ struct dmo_state {
 	u64 seq_floor;
 	u64 reach;		/* 0: not known */
 	u32 copy_step;
+	u64 restored_activation;
 };
 
 /* Decoded witness. */
@@ -294,6 +353,7 @@ struct dmo_rec {
 	u64 total_records, total_desc;
 	u32 total_csum;
 	u64 next_seq;
+	u64 activation;
 };
 
 /*
@@ -301,7 +361,8 @@ struct dmo_rec {
  * buffer of DMO_REASON_LEN) that names the field, what was found and what was
  * expected, and the remedy where there is one: -ENODATA no such structure here
  * (wrong magic: unformatted or foreign), -EUCLEAN checksum or content damaged,
- * -EPROTONOSUPPORT newer format or unknown feature. None of them sleeps,
+ * -EPROTONOSUPPORT another version of the format, an unknown feature, or something in a place
+ * that has no use yet. None of them sleeps,
  * allocates or reads past its buffer.
  */
 
@@ -338,7 +399,7 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
 
 /**
  * dmo_super_layout - place the areas for a device of @dev_blocks; fills
- * meta_blocks, bitmap_*, journal_*. The dirty bitmap area gets one bit per
+ * meta_blocks, bitmap_*, journal_* and the first peer. Its dirty bitmap area gets one bit per
  * 64 KiB of the session's volumes (each volume's part starts on a block, region_shift
  * and bitmap_block of each volume are filled), or coarser regions (up to
  * 16 MiB) if it would take more than a quarter of the device.
@@ -390,6 +451,23 @@ int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols,
  * dmo_mask_csum - CRC-32C over the sectors of @mask in a 4096-byte block, ascending
  */
 u32 dmo_mask_csum(const void *block, u8 mask);
+
+/**
+ * dmo_line_newest - the activation that the content is of; 0: it has no data yet
+ */
+static inline u64 dmo_line_newest(const struct dmo_line *line)
+{
+	return line->nr ? line->at[0].activation : 0;
+}
+
+/**
+ * dmo_line_add - a new activation; the oldest goes, if there is no room
+ */
+void dmo_line_add(struct dmo_line *line, u64 activation);
+/**
+ * dmo_line_has - is it one of the line?
+ */
+bool dmo_line_has(const struct dmo_line *line, u64 activation);
 
 const struct dmo_volume_info *dmo_super_volume(const struct dmo_super *sb, u32 id);
 const char *dmo_role_name(u32 role);

@@ -7,7 +7,12 @@
  * known to be good. A header is judged by itself first, so that no more is
  * received than its type can mean.
  */
+#include "format/codec.h"
 #include "format/wire.h"
+
+/* of the longest HELLO */
+#define HELLO_MAX	(sizeof(struct dmo_wire_hello) + DMO_MAX_LINE * sizeof(struct dmo_disk_pos) + \
+			 DMO_MAX_VOLUMES * sizeof(struct dmo_wire_volume))
 
 static_assert(sizeof(struct dmo_wire_hdr) == DMO_WIRE_HDR);
 static_assert(offsetof(struct dmo_wire_hdr, csum) == 4);
@@ -15,38 +20,24 @@ static_assert(offsetof(struct dmo_wire_hdr, number) == 16);
 static_assert(offsetof(struct dmo_wire_hdr, payload_len) == 24);
 static_assert(offsetof(struct dmo_wire_hdr, tag) == 32);
 static_assert(offsetof(struct dmo_wire_hdr, arg) == 48);
-static_assert(sizeof(struct dmo_wire_last) == 48);
+static_assert(sizeof(struct dmo_wire_last) == 64);
 static_assert(offsetof(struct dmo_wire_last, total_csum) == 40);
+static_assert(offsetof(struct dmo_wire_last, activation) == 48);
+static_assert(sizeof(struct dmo_wire_last_link) == 24);
 static_assert(sizeof(struct dmo_wire_volume) == 16);
-static_assert(sizeof(struct dmo_wire_hello) == 256);
+static_assert(sizeof(struct dmo_wire_hello) == 192);
 static_assert(offsetof(struct dmo_wire_hello, uuid) == 8);
-static_assert(offsetof(struct dmo_wire_hello, attach_id) == 32);
-static_assert(offsetof(struct dmo_wire_hello, gen_history) == 56);
-static_assert(offsetof(struct dmo_wire_hello, copy_id) == 184);
-static_assert(offsetof(struct dmo_wire_hello, complete) == 192);
-static_assert(offsetof(struct dmo_wire_hello, chunk_max) == 240);
-static_assert(offsetof(struct dmo_wire_hello, volumes) == 256);
-static_assert(sizeof(struct dmo_wire_hello) + DMO_MAX_VOLUMES * sizeof(struct dmo_wire_volume) <=
-	      DMO_WIRE_MAX_PAYLOAD);
+static_assert(offsetof(struct dmo_wire_hello, needs) == 32);
+static_assert(offsetof(struct dmo_wire_hello, attach_id) == 56);
+static_assert(offsetof(struct dmo_wire_hello, copy_id) == 72);
+static_assert(offsetof(struct dmo_wire_hello, complete) == 88);
+static_assert(offsetof(struct dmo_wire_hello, activation) == 136);
+static_assert(offsetof(struct dmo_wire_hello, chunk_max) == 168);
+static_assert(offsetof(struct dmo_wire_hello, nr_line) == 176);
+static_assert(HELLO_MAX <= DMO_WIRE_MAX_PAYLOAD);
 static_assert(DMO_WIRE_MAX_DESC * sizeof(struct dmo_desc) <= DMO_WIRE_MAX_PAYLOAD);
 
 static const char bad_peer[] = "the peer or the connection is faulty";
-
-static void cut_encode(struct dmo_disk_cut *d, struct dmo_cut c)
-{
-	d->epoch = cpu_to_le64(c.epoch);
-	d->n = cpu_to_le64(c.n);
-}
-
-static struct dmo_cut cut_decode(const struct dmo_disk_cut *d)
-{
-	struct dmo_cut c = {
-		.epoch = le64_to_cpu(d->epoch),
-		.n = le64_to_cpu(d->n),
-	};
-
-	return c;
-}
 
 const char *dmo_frame_name(u16 type)
 {
@@ -75,6 +66,8 @@ const char *dmo_frame_name(u16 type)
 		return "DIRECT";
 	case DMO_FRAME_SYNC:
 		return "SYNC";
+	case DMO_FRAME_FENCE:
+		return "FENCE";
 	case DMO_FRAME_COMPLETE:
 		return "COMPLETE";
 	case DMO_FRAME_DROPPED:
@@ -89,6 +82,8 @@ const char *dmo_frame_name(u16 type)
 		return "SYNCED";
 	case DMO_FRAME_CONDITION:
 		return "CONDITION";
+	case DMO_FRAME_FENCED:
+		return "FENCED";
 	}
 	return "unknown";
 }
@@ -101,9 +96,9 @@ static bool payload_range(u16 type, u32 *lo, u32 *hi, u32 *step)
 	*step = 1;
 	switch (type) {
 	case DMO_FRAME_HELLO:
-		*step = sizeof(struct dmo_wire_volume);
-		*lo = sizeof(struct dmo_wire_hello) + *step;
-		*hi = sizeof(struct dmo_wire_hello) + DMO_MAX_VOLUMES * *step;
+		*step = 8;
+		*lo = sizeof(struct dmo_wire_hello) + sizeof(struct dmo_wire_volume);
+		*hi = HELLO_MAX;
 		return true;
 	case DMO_FRAME_REFUSE:
 	case DMO_FRAME_FAIL:
@@ -117,8 +112,9 @@ static bool payload_range(u16 type, u32 *lo, u32 *hi, u32 *step)
 		*hi = DMO_WIRE_MAX_DESC * *step;
 		return true;
 	case DMO_FRAME_LAST:
-		*lo = sizeof(struct dmo_wire_last);
-		*hi = *lo;
+		*step = sizeof(struct dmo_wire_last_link);
+		*lo = sizeof(struct dmo_wire_last) + *step;
+		*hi = sizeof(struct dmo_wire_last) + DMO_WIRE_MAX_LINKS * *step;
 		return true;
 	case DMO_FRAME_ACCEPT:
 	case DMO_FRAME_PING:
@@ -140,10 +136,73 @@ static bool payload_range(u16 type, u32 *lo, u32 *hi, u32 *step)
 	return false;
 }
 
+static bool has_tag(u16 type)
+{
+	switch (type) {
+	case DMO_FRAME_DATA:
+	case DMO_FRAME_LAST:
+	case DMO_FRAME_DROP:
+	case DMO_FRAME_COMMIT:
+	case DMO_FRAME_COMPLETE:
+	case DMO_FRAME_DROPPED:
+	case DMO_FRAME_COMMITTED:
+	case DMO_FRAME_RESTORED:
+		return true;
+	}
+	return false;
+}
+
+static bool has_arg(u16 type)
+{
+	switch (type) {
+	case DMO_FRAME_DATA:
+	case DMO_FRAME_DIRECT_BEGIN:
+	case DMO_FRAME_DIRECT:
+	case DMO_FRAME_SYNC:
+	case DMO_FRAME_DROPPED:
+	case DMO_FRAME_DIRECT_READY:
+	case DMO_FRAME_SYNCED:
+	case DMO_FRAME_CONDITION:
+		return true;
+	}
+	return false;
+}
+
+static int check_type(u16 type, u64 expect, char *why)
+{
+	u32 lo, hi, step;
+
+	if (type == DMO_FRAME_FENCE || type == DMO_FRAME_FENCED)
+		return dmo_refuse(why, -EPROTO,
+				  "frame %llu, %s: of several links, a feature that is not on: %s",
+				  expect, dmo_frame_name(type), bad_peer);
+	if (!payload_range(type, &lo, &hi, &step))
+		return dmo_refuse(why, -EPROTO, "frame %llu: type %u is unknown: %s",
+				  expect, type, bad_peer);
+	return 0;
+}
+
+/* Tag and arg: zero where the type has none. */
+static int check_tag(struct dmo_frame_hdr *h, char *why)
+{
+	if (h->tag.epoch > DMO_WIRE_MAX_EPOCH)
+		return dmo_refuse(why, -EPROTO,
+				  "frame %llu, %s: epoch of the tag is %llu, expected at most %llu: %s",
+				  h->number, dmo_frame_name(h->type), h->tag.epoch,
+				  DMO_WIRE_MAX_EPOCH, bad_peer);
+	if ((!has_tag(h->type) && !dmo_cut_is_zero(h->tag)) || (!has_arg(h->type) && h->arg))
+		return dmo_refuse(why, -EPROTO,
+				  "frame %llu, %s: tag is (%llu,%llu), argument %llu, where it has none: %s",
+				  h->number, dmo_frame_name(h->type), h->tag.epoch, h->tag.n,
+				  h->arg, bad_peer);
+	return 0;
+}
+
 int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, char *why)
 {
 	const struct dmo_wire_hdr *d = buf;
 	u32 lo, hi, step, max_data = 0;
+	int rc;
 
 	if (le32_to_cpu(d->magic) != DMO_WIRE_MAGIC)
 		return dmo_refuse(why, -EPROTO,
@@ -154,9 +213,9 @@ int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, c
 				  "frame %llu: wire version is %u, this side speaks %u: use the same release on both sides",
 				  expect, le16_to_cpu(d->version), DMO_WIRE_VERSION);
 	h->type = le16_to_cpu(d->type);
-	if (!payload_range(h->type, &lo, &hi, &step))
-		return dmo_refuse(why, -EPROTO, "frame %llu: type %u is unknown: %s",
-				  expect, h->type, bad_peer);
+	rc = check_type(h->type, expect, why);
+	if (rc)
+		return rc;
 	if (d->flags)
 		return dmo_refuse(why, -EPROTO, "frame %llu, %s: flags are 0x%x, expected 0: %s",
 				  expect, dmo_frame_name(h->type), le32_to_cpu(d->flags), bad_peer);
@@ -170,6 +229,7 @@ int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, c
 				  "frame %s: number is %llu, expected %llu: frames are lost, repeated or out of order: %s",
 				  dmo_frame_name(h->type), h->number, expect, bad_peer);
 	h->payload_len = le32_to_cpu(d->payload_len);
+	payload_range(h->type, &lo, &hi, &step);
 	if (h->payload_len < lo || h->payload_len > hi || (h->payload_len - lo) % step)
 		return dmo_refuse(why, -EPROTO,
 				  "frame %llu, %s: payload is %u bytes, expected %u to %u in steps of %u: %s",
@@ -182,14 +242,9 @@ int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, c
 		return dmo_refuse(why, -EPROTO,
 				  "frame %llu, %s: data is %u bytes, expected at most %u in steps of 512: %s",
 				  expect, dmo_frame_name(h->type), h->data_len, max_data, bad_peer);
-	h->tag = cut_decode(&d->tag);
-	if (h->tag.epoch > DMO_WIRE_MAX_EPOCH)
-		return dmo_refuse(why, -EPROTO,
-				  "frame %llu, %s: epoch of the tag is %llu, expected at most %llu: %s",
-				  expect, dmo_frame_name(h->type), h->tag.epoch, DMO_WIRE_MAX_EPOCH,
-				  bad_peer);
+	h->tag = dmo_get_cut(&d->tag);
 	h->arg = le64_to_cpu(d->arg);
-	return 0;
+	return check_tag(h, why);
 }
 
 static u32 frame_csum(const void *hdr, const void *payload, u32 payload_len)
@@ -229,7 +284,7 @@ void dmo_frame_encode(void *buf, const struct dmo_frame_hdr *h, const void *payl
 	d->number = cpu_to_le64(h->number);
 	d->payload_len = cpu_to_le32(h->payload_len);
 	d->data_len = cpu_to_le32(h->data_len);
-	cut_encode(&d->tag, h->tag);
+	dmo_put_cut(&d->tag, h->tag);
 	d->arg = cpu_to_le64(h->arg);
 	d->csum = cpu_to_le32(frame_csum(buf, payload, h->payload_len));
 }
@@ -238,30 +293,52 @@ void dmo_last_encode(const struct dmo_last *l, void *buf)
 {
 	struct dmo_wire_last *d = buf;
 
-	cut_encode(&d->table, l->table);
+	memset(d, 0, DMO_WIRE_LAST_LEN);
+	dmo_put_cut(&d->table, l->table);
 	d->time_ns = cpu_to_le64(l->time_ns);
 	d->total_records = cpu_to_le64(l->total_records);
 	d->total_desc = cpu_to_le64(l->total_desc);
 	d->total_csum = cpu_to_le32(l->total_csum);
 	d->flags = cpu_to_le32(l->flags);
+	d->activation = cpu_to_le64(l->activation);
+	d->nr_links = cpu_to_le32(1);
+	d->links[0].first = cpu_to_le64(l->first);
+	d->links[0].nr = cpu_to_le64(l->total_records);
 }
 
 int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why)
 {
 	const struct dmo_wire_last *d = buf;
 
-	if (len != sizeof(*d))
+	if (len != DMO_WIRE_LAST_LEN)
 		return dmo_refuse(why, -EPROTO, "LAST: payload is %u bytes, expected %u: %s",
-				  len, (u32)sizeof(*d), bad_peer);
-	l->table = cut_decode(&d->table);
+				  len, (u32)DMO_WIRE_LAST_LEN, bad_peer);
+	if (le32_to_cpu(d->nr_links) != 1)
+		return dmo_refuse(why, -EPROTO,
+				  "LAST: number of links is %u, expected 1: several are a feature that is not on: %s",
+				  le32_to_cpu(d->nr_links), bad_peer);
+	l->table = dmo_get_cut(&d->table);
 	l->time_ns = le64_to_cpu(d->time_ns);
 	l->total_records = le64_to_cpu(d->total_records);
 	l->total_desc = le64_to_cpu(d->total_desc);
 	l->total_csum = le32_to_cpu(d->total_csum);
 	l->flags = le32_to_cpu(d->flags);
+	l->activation = le64_to_cpu(d->activation);
+	l->first = le64_to_cpu(d->links[0].first);
 	if (l->flags & ~DMO_LASTF_END_OF_COPY)
 		return dmo_refuse(why, -EPROTO, "LAST: flags are 0x%x, expected only 0x%x: %s",
 				  l->flags, DMO_LASTF_END_OF_COPY, bad_peer);
+	if (!l->activation)
+		return dmo_refuse(why, -EPROTO, "LAST: activation is 0: %s", bad_peer);
+	if (d->reserved || d->links[0].reserved || d->links[0].link)
+		return dmo_refuse(why, -EPROTO,
+				  "LAST: link is %u, reserved fields are 0x%x and 0x%x, expected zeroes: %s",
+				  le32_to_cpu(d->links[0].link), le32_to_cpu(d->reserved),
+				  le32_to_cpu(d->links[0].reserved), bad_peer);
+	if (le64_to_cpu(d->links[0].nr) != l->total_records || !l->first != !l->total_records)
+		return dmo_refuse(why, -EPROTO,
+				  "LAST: %llu frames from %llu on its only link, expected the total of %llu: %s",
+				  le64_to_cpu(d->links[0].nr), l->first, l->total_records, bad_peer);
 	return 0;
 }
 
@@ -280,7 +357,7 @@ static bool descs_overlap(const struct dmo_desc *a, const struct dmo_desc *b)
 	u64 x = le64_to_cpu(a->block), y = le64_to_cpu(b->block);
 
 	return a->volume == b->volume &&
-	       x < y + le32_to_cpu(b->count) && y < x + le32_to_cpu(a->count);
+	       x < y + dmo_desc_blocks(b) && y < x + dmo_desc_blocks(a);
 }
 
 static bool desc_follows(const struct dmo_desc *a, const struct dmo_desc *b)
@@ -288,7 +365,7 @@ static bool desc_follows(const struct dmo_desc *a, const struct dmo_desc *b)
 	u32 v = le32_to_cpu(a->volume), w = le32_to_cpu(b->volume);
 
 	return v < w ||
-	       (v == w && le64_to_cpu(a->block) + le32_to_cpu(a->count) <= le64_to_cpu(b->block));
+	       (v == w && le64_to_cpu(a->block) + dmo_desc_blocks(a) <= le64_to_cpu(b->block));
 }
 
 int dmo_frame_check_descs(const struct dmo_desc *d, u32 nr, u32 data_len,
@@ -336,33 +413,39 @@ u32 dmo_hello_encode(const struct dmo_hello *h, void *buf)
 {
 	struct dmo_wire_hello *d = buf;
 	u32 nr = min_t(u32, h->nr_volumes, DMO_MAX_VOLUMES);
+	u32 nr_line = min_t(u32, h->line.nr, DMO_MAX_LINE);
+	struct dmo_wire_volume *v = (void *)&d->line[nr_line];
 	u32 i;
 
 	memset(d, 0, sizeof(*d));
 	d->version_min = cpu_to_le16(h->version_min);
 	d->version_max = cpu_to_le16(h->version_max);
-	d->features = cpu_to_le32(h->features);
+	d->flags = cpu_to_le32(h->flags);
 	memcpy(d->uuid, h->uuid, DMO_UUID_LEN);
 	d->role = cpu_to_le32(h->role);
-	d->flags = cpu_to_le32(h->flags);
+	d->nr_volumes = cpu_to_le32(nr);
+	d->needs = cpu_to_le64(h->needs);
+	d->can = cpu_to_le64(h->can);
+	d->on = cpu_to_le64(h->on);
 	d->attach_id = cpu_to_le64(h->attach_id);
 	d->epoch = cpu_to_le64(h->epoch);
-	d->gen_current = cpu_to_le64(h->gen_current);
-	for (i = 0; i < DMO_GEN_HISTORY; i++)
-		d->gen_history[i] = cpu_to_le64(h->gen_history[i]);
 	d->copy_id = cpu_to_le64(h->copy_id);
-	cut_encode(&d->complete, h->complete);
-	cut_encode(&d->committed, h->committed);
-	cut_encode(&d->restored, h->restored);
-	d->chunk_max = cpu_to_le64(h->chunk_max);
-	d->nr_volumes = cpu_to_le32(nr);
 	d->copy_step = cpu_to_le32(h->copy_step);
+	dmo_put_cut(&d->complete, h->complete);
+	dmo_put_cut(&d->committed, h->committed);
+	dmo_put_cut(&d->restored, h->restored);
+	d->activation = cpu_to_le64(h->activation);
+	d->chunk_max = cpu_to_le64(h->chunk_max);
+	d->nr_line = cpu_to_le32(nr_line);
+	d->peer = cpu_to_le32(h->peer);
+	for (i = 0; i < nr_line; i++)
+		dmo_put_pos(&d->line[i], h->line.at[i]);
 	for (i = 0; i < nr; i++) {
-		d->volumes[i].id = cpu_to_le32(h->volumes[i].id);
-		d->volumes[i].lbs = cpu_to_le32(h->volumes[i].lbs);
-		d->volumes[i].sectors = cpu_to_le64(h->volumes[i].sectors);
+		v[i].id = cpu_to_le32(h->volumes[i].id);
+		v[i].lbs = cpu_to_le32(h->volumes[i].lbs);
+		v[i].sectors = cpu_to_le64(h->volumes[i].sectors);
 	}
-	return (u32)(sizeof(*d) + nr * sizeof(d->volumes[0]));
+	return (u32)((void *)&v[nr] - buf);
 }
 
 static int check_hello_volume(const struct dmo_hello *h, u32 i, char *why)
@@ -394,7 +477,7 @@ static int check_hello_volume(const struct dmo_hello *h, u32 i, char *why)
 /* Cuts that no secondary can be at, and epochs that leave none above them. */
 static int check_hello_cuts(const struct dmo_hello *h, char *why)
 {
-	u64 epoch = max(h->epoch, h->complete.epoch);
+	u64 epoch = max(max(h->epoch, h->complete.epoch), max(h->committed.epoch, h->restored.epoch));
 
 	if (epoch > DMO_WIRE_MAX_EPOCH)
 		return dmo_refuse(why, -EPROTO, "HELLO: epoch is %llu, expected at most %llu: %s",
@@ -410,39 +493,107 @@ static int check_hello_cuts(const struct dmo_hello *h, char *why)
 	return 0;
 }
 
+/* What has its place, but no use yet. */
+static int check_hello_places(const struct dmo_wire_hello *d, const struct dmo_hello *h, char *why)
+{
+	u32 i;
+
+	if ((h->needs | h->on) & ~h->can)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: features needed are 0x%llx, on are 0x%llx, known are only 0x%llx: %s",
+				  h->needs, h->on, h->can, bad_peer);
+	if (d->link)
+		return dmo_refuse(why, -EPROTO, "HELLO: link is %u, expected 0: %s",
+				  le32_to_cpu(d->link), bad_peer);
+	if (h->role == DMO_ROLE_PRIMARY && !h->line.nr)
+		return dmo_refuse(why, -EPROTO, "HELLO: a primary's line is empty: %s", bad_peer);
+	if (h->role == DMO_ROLE_PRIMARY && h->activation)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: a primary has boundaries of activation %016llx, expected 0: %s",
+				  h->activation, bad_peer);
+	if (h->peer > DMO_MAX_PEERS || (h->role == DMO_ROLE_SECONDARY && h->peer))
+		return dmo_refuse(why, -EPROTO, "HELLO: peer is %u, expected at most %u: %s",
+				  h->peer, h->role == DMO_ROLE_SECONDARY ? 0 : DMO_MAX_PEERS, bad_peer);
+	for (i = 0; i < h->line.nr && dmo_cut_is_zero(h->line.at[i].cut); i++)
+		;
+	if (d->reserved || i < h->line.nr || memchr_inv(&d->cleared, 0, sizeof(d->cleared)))
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: what was sent or cleared, or a reserved field, is not zero: %s", bad_peer);
+	return 0;
+}
+
+static void decode_hello_fixed(const struct dmo_wire_hello *d, struct dmo_hello *h)
+{
+	h->version_min = le16_to_cpu(d->version_min);
+	h->version_max = le16_to_cpu(d->version_max);
+	h->flags = le32_to_cpu(d->flags);
+	memcpy(h->uuid, d->uuid, DMO_UUID_LEN);
+	h->role = le32_to_cpu(d->role);
+	h->nr_volumes = le32_to_cpu(d->nr_volumes);
+	h->needs = le64_to_cpu(d->needs);
+	h->can = le64_to_cpu(d->can);
+	h->on = le64_to_cpu(d->on);
+	h->attach_id = le64_to_cpu(d->attach_id);
+	h->epoch = le64_to_cpu(d->epoch);
+	h->copy_id = le64_to_cpu(d->copy_id);
+	h->copy_step = le32_to_cpu(d->copy_step);
+	h->complete = dmo_get_cut(&d->complete);
+	h->committed = dmo_get_cut(&d->committed);
+	h->restored = dmo_get_cut(&d->restored);
+	h->activation = le64_to_cpu(d->activation);
+	h->chunk_max = le64_to_cpu(d->chunk_max);
+	h->peer = le32_to_cpu(d->peer);
+}
+
+static int decode_hello_volumes(const struct dmo_wire_hello *d, u32 len, struct dmo_hello *h,
+				char *why)
+{
+	u32 nr = h->nr_volumes, nr_line = le32_to_cpu(d->nr_line), i, want;
+	const struct dmo_wire_volume *v;
+	int rc;
+
+	h->nr_volumes = 0;
+	if (!nr || nr > DMO_MAX_VOLUMES)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: number of volumes is %u, expected 1 to %u: %s",
+				  nr, DMO_MAX_VOLUMES, bad_peer);
+	if (nr_line > DMO_MAX_LINE)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: line has %u activations, expected at most %u: %s",
+				  nr_line, DMO_MAX_LINE, bad_peer);
+	want = sizeof(*d) + nr_line * sizeof(d->line[0]) + nr * sizeof(*v);
+	if (len != want)
+		return dmo_refuse(why, -EPROTO,
+				  "HELLO: payload is %u bytes, expected %u for %u activations and %u volumes: %s",
+				  len, want, nr_line, nr, bad_peer);
+	if (dmo_get_line(d->line, nr_line, &h->line, "HELLO", why))
+		return -EPROTO;
+	v = (const void *)&d->line[nr_line];
+	h->nr_volumes = nr;
+	for (i = 0; i < nr; i++) {
+		h->volumes[i].id = le32_to_cpu(v[i].id);
+		h->volumes[i].lbs = le32_to_cpu(v[i].lbs);
+		h->volumes[i].sectors = le64_to_cpu(v[i].sectors);
+		rc = check_hello_volume(h, i, why);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 {
 	const struct dmo_wire_hello *d = buf;
-	u32 i;
 	int rc;
 
+	memset(h, 0, sizeof(*h));
 	if (len < sizeof(*d))
 		return dmo_refuse(why, -EPROTO, "HELLO: payload is %u bytes, expected at least %u: %s",
 				  len, (u32)sizeof(*d), bad_peer);
-	memset(h, 0, sizeof(*h));
-	h->version_min = le16_to_cpu(d->version_min);
-	h->version_max = le16_to_cpu(d->version_max);
-	h->features = le32_to_cpu(d->features);
-	memcpy(h->uuid, d->uuid, DMO_UUID_LEN);
-	h->role = le32_to_cpu(d->role);
-	h->flags = le32_to_cpu(d->flags);
-	h->attach_id = le64_to_cpu(d->attach_id);
-	h->epoch = le64_to_cpu(d->epoch);
-	h->gen_current = le64_to_cpu(d->gen_current);
-	for (i = 0; i < DMO_GEN_HISTORY; i++)
-		h->gen_history[i] = le64_to_cpu(d->gen_history[i]);
-	h->copy_id = le64_to_cpu(d->copy_id);
-	h->complete = cut_decode(&d->complete);
-	h->committed = cut_decode(&d->committed);
-	h->restored = cut_decode(&d->restored);
-	h->chunk_max = le64_to_cpu(d->chunk_max);
-	h->nr_volumes = le32_to_cpu(d->nr_volumes);
-	h->copy_step = le32_to_cpu(d->copy_step);
-
-	if (h->copy_step && !(h->features & DMO_WIREF_COPY_STEP))
-		return dmo_refuse(why, -EPROTO,
-				  "HELLO: step of the copy is %u, but the features 0x%x don't have it: %s",
-				  h->copy_step, h->features, bad_peer);
+	decode_hello_fixed(d, h);
+	rc = decode_hello_volumes(d, len, h, why);
+	if (rc)
+		return rc;
 	if (h->version_min > h->version_max)
 		return dmo_refuse(why, -EPROTO,
 				  "HELLO: versions are %u to %u, expected the smaller first: %s",
@@ -450,30 +601,8 @@ int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
 	if (h->role != DMO_ROLE_PRIMARY && h->role != DMO_ROLE_SECONDARY)
 		return dmo_refuse(why, -EPROTO, "HELLO: role is %u, expected %u or %u: %s",
 				  h->role, DMO_ROLE_PRIMARY, DMO_ROLE_SECONDARY, bad_peer);
-	if (!h->nr_volumes || h->nr_volumes > DMO_MAX_VOLUMES) {
-		rc = dmo_refuse(why, -EPROTO,
-				"HELLO: number of volumes is %u, expected 1 to %u: %s",
-				h->nr_volumes, DMO_MAX_VOLUMES, bad_peer);
-		h->nr_volumes = 0;
-		return rc;
-	}
-	if (len != sizeof(*d) + h->nr_volumes * sizeof(d->volumes[0])) {
-		rc = dmo_refuse(why, -EPROTO,
-				"HELLO: payload is %u bytes, expected %u for %u volumes: %s", len,
-				(u32)(sizeof(*d) + h->nr_volumes * sizeof(d->volumes[0])),
-				h->nr_volumes, bad_peer);
-		h->nr_volumes = 0;
-		return rc;
-	}
-	for (i = 0; i < h->nr_volumes; i++) {
-		h->volumes[i].id = le32_to_cpu(d->volumes[i].id);
-		h->volumes[i].lbs = le32_to_cpu(d->volumes[i].lbs);
-		h->volumes[i].sectors = le64_to_cpu(d->volumes[i].sectors);
-		rc = check_hello_volume(h, i, why);
-		if (rc)
-			return rc;
-	}
-	return check_hello_cuts(h, why);
+	rc = check_hello_places(d, h, why);
+	return rc ?: check_hello_cuts(h, why);
 }
 
 static const struct dmo_volume_info *hello_volume(const struct dmo_hello *h, u32 id)
@@ -525,37 +654,29 @@ static bool judge_volumes(const struct dmo_hello *p, const struct dmo_hello *s, 
 	return true;
 }
 
-static bool in_history(const struct dmo_hello *h, u64 gen)
-{
-	u32 i;
-
-	for (i = 0; i < DMO_GEN_HISTORY; i++)
-		if (h->gen_history[i] == gen)
-			return true;
-	return false;
-}
-
 /* What are the two sides' data to each other (R6)? */
 static enum dmo_relation judge_data(const struct dmo_hello *p, const struct dmo_hello *s, char *why)
 {
-	if (!s->gen_current) {
+	u64 ours = dmo_line_newest(&p->line), its = dmo_line_newest(&s->line);
+
+	if (!its) {
 		if (p->flags & s->flags & DMO_SBF_ASSUME_EQUAL &&
 		    !(s->flags & DMO_SBF_INCONSISTENT))
 			return DMO_REL_EQUAL;
 		return DMO_REL_FRESH;
 	}
-	if (s->gen_current == p->gen_current)
+	if (its == ours)
 		return DMO_REL_SAME;
-	if (in_history(p, s->gen_current))
+	if (dmo_line_has(&p->line, its))
 		return DMO_REL_ANCESTOR;
-	if (p->gen_current && in_history(s, p->gen_current))
+	if (ours && dmo_line_has(&s->line, ours))
 		dmo_refuse(why, 0,
-			   "the secondary's data is newer: generation %016llx, the primary's is its ancestor %016llx: exchange the roles, or format the secondary again to discard its data",
-			   s->gen_current, p->gen_current);
+			   "the secondary's data is newer: of activation %016llx, the primary's of %016llx, which went before it: exchange the roles, or format the secondary again to discard its data",
+			   its, ours);
 	else
 		dmo_refuse(why, 0,
-			   "the data has diverged: generation of the primary is %016llx, of the secondary %016llx, which the primary's history does not hold: format again the side whose data is to be discarded",
-			   p->gen_current, s->gen_current);
+			   "the data has diverged: the secondary's is of activation %016llx, which the primary (activation %016llx) knows nothing of; was it put back to an older state? Format again the side whose data is to be discarded",
+			   its, ours);
 	return DMO_REL_REFUSE;
 }
 
@@ -572,10 +693,10 @@ enum dmo_relation dmo_hello_judge(const struct dmo_hello *own, const struct dmo_
 			   peer->version_max);
 		return DMO_REL_REFUSE;
 	}
-	if ((own->features | peer->features) & ~DMO_WIRE_FEATURES_KNOWN) {
+	if ((own->needs & ~peer->can) | (peer->needs & ~own->can)) {
 		dmo_refuse(why, 0,
-			   "features needed are 0x%x here, 0x%x at the peer, known are 0x%x: use the same release on both sides",
-			   own->features, peer->features, DMO_WIRE_FEATURES_KNOWN);
+			   "features needed are 0x%llx here, 0x%llx at the peer, known are 0x%llx and 0x%llx: use the same release on both sides",
+			   own->needs, peer->needs, own->can, peer->can);
 		return DMO_REL_REFUSE;
 	}
 	if (memcmp(own->uuid, peer->uuid, DMO_UUID_LEN)) {

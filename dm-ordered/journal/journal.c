@@ -114,6 +114,16 @@ u64 dmo_journal_chunk_max(const struct dmo_journal *j)
 	return dmo_chunk_max(j->size);
 }
 
+u64 dmo_journal_activation(struct dmo_journal *j)
+{
+	u64 activation;
+
+	spin_lock_irq(&j->lock);
+	activation = j->activation;
+	spin_unlock_irq(&j->lock);
+	return activation;
+}
+
 void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 		      struct dmo_cut *committed, struct dmo_cut *restored)
 {
@@ -438,6 +448,7 @@ int dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b)
 		.tag = b->tag,
 		.table = b->table,
 		.time_ns = b->time_ns,
+		.activation = b->activation,
 		.total_records = j->open_records,
 		.total_desc = j->open_desc,
 		.total_csum = j->open_csum,
@@ -468,6 +479,7 @@ int dmo_journal_last(struct dmo_journal *j, struct dmo_boundary *b)
 	list_add_tail(&b->node, &j->boundaries);
 	j->uncommitted++;
 	j->complete = b->tag;
+	j->activation = b->activation;
 	spin_unlock_irq(&j->lock);
 	return 0;
 }
@@ -616,6 +628,7 @@ int dmo_journal_release(struct dmo_journal *j, struct dmo_boundary *upto)
 		st->restored = upto->tag;
 		st->restored_ns = upto->time_ns;
 		st->restored_table = upto->table;
+		st->restored_activation = upto->activation;
 	}
 	rc = dmo_meta_write_state(j->m);
 	if (!rc)
@@ -658,6 +671,7 @@ int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, cha
 	j->uncommitted = 0;
 	list_for_each_entry(b, &j->boundaries, node) {
 		j->complete = b->tag;
+		j->activation = b->activation;
 		if (b->committed) {
 			j->committed = b->tag;
 			j->committed_ns = b->time_ns;
@@ -694,6 +708,7 @@ int dmo_journal_init(struct dmo_journal *j, struct dmo_meta *m)
 	j->committed = m->st.restored;
 	j->committed_ns = m->st.restored_ns;
 	j->complete = m->st.restored;
+	j->activation = m->st.restored_activation;
 	j->block = (void *)__get_free_page(GFP_KERNEL);
 	if (!j->block)
 		return -ENOMEM;

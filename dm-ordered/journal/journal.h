@@ -25,6 +25,7 @@ struct dmo_boundary {
 	struct dmo_cut tag, table;
 	u64 time_ns;
 	u32 flags;		/* DMO_LASTF_* */
+	u64 activation;		/* that made its cut */
 	struct dmo_jpos start;
 	u64 last_seq;
 	struct list_head records;
@@ -64,6 +65,7 @@ struct dmo_journal {
 	struct list_head boundaries;	/* oldest first */
 	u32 uncommitted;		/* boundaries without a COMMIT */
 	struct dmo_cut complete, committed, restored;
+	u64 activation;			/* that made @complete, 0: none */
 	u64 committed_ns;		/* wall clock of @committed, 0: unknown */
 	struct dmo_jpos open_at;
 	u64 open_records, open_desc;
@@ -91,6 +93,8 @@ void dmo_journal_exit(struct dmo_journal *j);
  */
 int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, char *why);
 
+/* The activation that made the newest boundary; 0: there is none. */
+u64 dmo_journal_activation(struct dmo_journal *j);
 /* The newest cut complete, committed, restored; any may be NULL. */
 void dmo_journal_cuts(struct dmo_journal *j, struct dmo_cut *complete,
 		      struct dmo_cut *committed, struct dmo_cut *restored);

@@ -304,7 +304,7 @@ int dmo_witness_adopt(struct dmo_meta *m, u32 index, const char *ident, bool oth
  * be told no before the table without them is durable: others may be about to take them away.
  */
 
-int dmo_witness_withdraw(struct dmo_meta *m, u32 volume, u64 block, u32 count)
+int dmo_witness_withdraw(struct dmo_meta *m, u32 volume, u64 block, u64 count)
 {
 	int index = index_of(m, volume), rc = 0;
 	struct dmo_witness_vol *v;

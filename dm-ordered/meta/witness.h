@@ -70,7 +70,7 @@ int dmo_witness_adopt(struct dmo_meta *m, u32 index, const char *ident, bool oth
  * If a restore brought an entry of theirs, all that it brought go: it writes to many of them again.
  * Durable when it returns. Context: sleeps if there is an entry of theirs. Return: 0 or -EIO.
  */
-int dmo_witness_withdraw(struct dmo_meta *m, u32 volume, u64 block, u32 count);
+int dmo_witness_withdraw(struct dmo_meta *m, u32 volume, u64 block, u64 count);
 /**
  * dmo_witness_withdraw_all - any block of any volume is
  */

@@ -285,7 +285,7 @@ void dmo_primary_hello(struct dmo_primary *p, struct dmo_hello *h)
 	spin_lock_irq(&p->lock);
 	h->epoch = p->epoch;
 	h->copy_id = peer->copy.id;
-	h->flags |= DMO_HELLOF_CONDITION;
+	h->peer = p->meta->sb.peers[0].id;
 	if (peer->copy_all || peer->tracked == DMO_TRACKED_ALL)
 		h->flags |= DMO_HELLOF_FULL_COPY;
 	else if (peer->tracked == DMO_TRACKED_EQUAL)

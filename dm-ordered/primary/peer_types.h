@@ -48,6 +48,9 @@ struct dmo_window {
 struct dmo_ship {
 	u64 records, descs;
 	u32 csum;
+	u64 frames;		/* DATA frames on this link */
+	u64 first;		/* number of the first of @records, 0: there is none */
+	struct dmo_cut cut;	/* of the older chunk */
 	u64 ring_bytes;		/* what they take in the peer's ring; the cycle thread reads it */
 	u64 gen;		/* peer->ship_gen this walk belongs to */
 	u32 zone_vol;

@@ -395,7 +395,7 @@ static u64 maybe_switch(struct dmo_primary *p)
 		begin_direct(p, "the chunk is larger than the secondary's journal: direct copy");
 		return IDLE_NS;
 	}
-	/* a secondary of another generation takes this one's with the first whole chunk */
+	/* a secondary of another activation takes this one's line with the first whole chunk */
 	switch_cycle(p, peer->hello.rel == DMO_REL_SAME || peer->hello.rel == DMO_REL_EQUAL ?
 		     0 : DMO_LASTF_END_OF_COPY);
 	return 0;
@@ -630,7 +630,7 @@ void dmo_primary_set_active(struct dmo_primary *p, bool active)
 
 /* ---- life ---- */
 
-/* Before the first write: the open mark, the epoch, and equality given up, all durable. */
+/* Before the first write: the open mark, activation, epoch, and equality given up, all durable. */
 static int mark_open(struct dmo_primary *p, char *why)
 {
 	struct dmo_meta *m = p->meta;
@@ -641,6 +641,7 @@ static int mark_open(struct dmo_primary *p, char *why)
 	m->st.epoch = p->epoch;
 	m->sb.flags &= ~DMO_SBF_ASSUME_EQUAL;
 	m->sb.flags |= DMO_SBF_OPEN;
+	dmo_line_add(&m->sb.line, get_random_u64() | 1);
 	r = dmo_meta_write_state(m);
 	if (!r)
 		r = dmo_meta_write_super(m);

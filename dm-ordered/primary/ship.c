@@ -19,7 +19,6 @@
 #include "primary/primary_priv.h"
 
 #define READ_RETRY_MS	1000
-#define MAX_ZONES	(1u << 20)	/* a descriptor: 1 TiB */
 
 int dmo_ship_init(struct dmo_primary *p)
 {
@@ -76,6 +75,7 @@ static void rewind_walk(struct dmo_ship *sh)
 static void reset_totals(struct dmo_ship *sh)
 {
 	sh->records = 0;
+	sh->first = 0;
 	sh->descs = 0;
 	sh->csum = 0;
 	sh->ring_bytes = 0;
@@ -87,6 +87,7 @@ void dmo_ship_reset(struct dmo_primary *p)
 
 	rewind_walk(&p->peer.ship);
 	reset_totals(&p->peer.ship);
+	p->peer.ship.frames = 0;
 	c->syncing = false;
 	c->win[0]->nr = 0;
 	c->win[1]->nr = 0;
@@ -130,14 +131,13 @@ static void batch_begin(struct dmo_ship *sh)
 	sh->data_blocks = 0;
 }
 
-static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block, u32 count)
+static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block, u64 count)
 {
 	struct dmo_desc *d = sh->nr ? &sh->desc[sh->nr - 1] : NULL;
 
 	if (d && d->type == DMO_DESC_ZERO && le32_to_cpu(d->volume) == vol &&
-	    le64_to_cpu(d->block) + le32_to_cpu(d->count) == block &&
-	    le32_to_cpu(d->count) <= MAX_ZONES * DMO_ZONE_BLOCKS - count) {
-		le32_add_cpu(&d->count, count);
+	    le64_to_cpu(d->block) + le64_to_cpu(d->count) == block) {
+		le64_add_cpu(&d->count, count);
 		return;
 	}
 	d = &sh->desc[sh->nr];
@@ -146,7 +146,7 @@ static void batch_zero(struct dmo_ship *sh, u32 vol, u64 block, u32 count)
 	d->type = DMO_DESC_ZERO;
 	d->mask = DMO_FULL_MASK;
 	d->block = cpu_to_le64(block);
-	d->count = cpu_to_le32(count);
+	d->count = cpu_to_le64(count);
 	sh->page[sh->nr++] = NULL;
 }
 
@@ -160,7 +160,7 @@ static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *pag
 	d->type = DMO_DESC_DATA;
 	d->mask = mask;
 	d->block = cpu_to_le64(block);
-	d->count = cpu_to_le32(1);
+	d->len = cpu_to_le32(hweight8(mask) * DMO_SECTOR);
 	d->csum = cpu_to_le32(dmo_mask_csum(page_address(page), mask));
 	for (from = 0; from < DMO_BLOCK_SECTORS; from = to) {
 		to = from + 1;
@@ -180,14 +180,17 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	u32 len = sh->nr * sizeof(*sh->desc);
-	u64 left = type == DMO_FRAME_DIRECT ? dmo_primary_refs_bytes(p) : 0;
+	bool direct = type == DMO_FRAME_DIRECT;
+	u64 arg = direct ? dmo_primary_refs_bytes(p) : sh->frames + 1;
 	int r;
 
 	dmo_witness_note(p->meta, le32_to_cpu(sh->desc->volume), le64_to_cpu(sh->desc->block));
-	r = dmo_link_send(l, type, (struct dmo_cut){}, left, sh->desc, len, sh->bvec, sh->nr_bvec,
-			  sh->data_len, why);
-	if (!r && type == DMO_FRAME_DATA) {
-		sh->records++;
+	r = dmo_link_send(l, type, direct ? (struct dmo_cut){} : sh->cut, arg, sh->desc, len,
+			  sh->bvec, sh->nr_bvec, sh->data_len, why);
+	if (!r && !direct) {
+		sh->frames++;
+		if (!sh->records++)
+			sh->first = sh->frames;
 		sh->ring_bytes += (1 + sh->data_blocks) * DMO_BLOCK;
 		sh->descs += sh->nr;
 		sh->csum = dmo_crc(sh->csum, sh->desc, len);
@@ -280,7 +283,7 @@ static u32 next_zones(struct dmo_primary *p, const struct dmo_chunk *c)
 		if (sh->zone >= nr)
 			continue;
 		end = find_next_zero_bit(zones, nr, sh->zone);
-		return min_t(u64, end - sh->zone, MAX_ZONES);
+		return end - sh->zone;
 	}
 	return 0;
 }
@@ -295,7 +298,7 @@ static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
 	batch_begin(sh);
 	while (sh->nr < DMO_WIRE_MAX_DESC && (n = next_zones(p, old))) {
 		batch_zero(sh, p->store->vols[sh->zone_vol].id, sh->zone * DMO_ZONE_BLOCKS,
-			   n * DMO_ZONE_BLOCKS);
+			   (u64)n * DMO_ZONE_BLOCKS);
 		sh->zone += n;
 	}
 	if (!sh->nr)
@@ -454,8 +457,10 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_ship *sh = &peer->ship;
 	struct dmo_chunk *older;
-	struct dmo_wire_last wire;
+	u8 wire[DMO_WIRE_LAST_LEN];
 	struct dmo_last last = {
+		.activation = dmo_line_newest(&p->meta->sb.line),
+		.first = sh->first,
 		.total_records = sh->records,
 		.total_desc = sh->descs,
 		.total_csum = sh->csum,
@@ -478,8 +483,8 @@ static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
 	older->state_since = jiffies;
 	spin_unlock_irq(&p->lock);
 	reset_totals(sh);
-	dmo_last_encode(&last, &wire);
-	return dmo_link_send(l, DMO_FRAME_LAST, cut, 0, &wire, sizeof(wire), NULL, 0, 0, why) ?: 1;
+	dmo_last_encode(&last, wire);
+	return dmo_link_send(l, DMO_FRAME_LAST, cut, 0, wire, sizeof(wire), NULL, 0, 0, why) ?: 1;
 }
 
 /* ---- direct mode ---- */
@@ -591,13 +596,16 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_ship *sh = &peer->ship;
+	struct dmo_chunk *older;
 	enum dmo_direct direct;
 	bool ship;
 	int r;
 
 	spin_lock_irq(&p->lock);
 	direct = peer->copy.direct;
-	ship = dmo_store_older(p->store)->state == DMO_CHUNK_SHIPPING && !peer->last_sent;
+	older = dmo_store_older(p->store);
+	ship = older->state == DMO_CHUNK_SHIPPING && !peer->last_sent;
+	sh->cut = older->cut;
 	if (peer->link != DMO_PEER_UP || (peer->read_error && time_before(jiffies, peer->read_retry))) {
 		spin_unlock_irq(&p->lock);
 		return 0;

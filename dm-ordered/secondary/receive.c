@@ -178,13 +178,31 @@ static int check_descs(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 
 /* -- chunks -------------------------------------------------------------- */
 
+static int check_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+{
+	struct dmo_journal *j = &s->j;
+
+	if (h->arg != s->frames + 1)
+		return dmo_refuse(why, -EPROTO,
+				  "DATA: number on the link is %llu, expected %llu", h->arg,
+				  s->frames + 1);
+	if (dmo_cut_cmp(h->tag, j->complete) <= 0)
+		return dmo_refuse(why, -EPROTO,
+				  "DATA: of chunk %llu.%llu, expected one above the highest boundary %llu.%llu",
+				  h->tag.epoch, h->tag.n, j->complete.epoch, j->complete.n);
+	s->frames++;
+	return 0;
+}
+
 static int on_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 		   const struct dmo_desc *d, char *why)
 {
 	struct dmo_record *r;
 	int rc;
 
-	rc = check_descs(s, h, d, why);
+	rc = check_data(s, h, why);
+	if (!rc)
+		rc = check_descs(s, h, d, why);
 	if (rc)
 		return rc;
 	if (is_damaged(s, why))
@@ -235,6 +253,17 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 				  "LAST: totals are %llu frames, %llu descriptors, checksum 0x%08x, received were %llu, %llu, 0x%08x",
 				  l->total_records, l->total_desc, l->total_csum,
 				  j->open_records, j->open_desc, j->open_csum);
+	if (l->total_records && l->first + l->total_records - 1 != s->frames)
+		return dmo_refuse(why, -EPROTO,
+				  "LAST: DATA frames are %llu from %llu on the link, but the last that came was %llu",
+				  l->total_records, l->first, s->frames);
+	if (l->activation != dmo_line_newest(&s->peer_line))
+		return dmo_refuse(why, -EPROTO, "LAST: activation is %016llx, HELLO said %016llx",
+				  l->activation, dmo_line_newest(&s->peer_line));
+	if (!end && l->activation != dmo_line_newest(&s->m->sb.line))
+		return dmo_refuse(why, -EPROTO,
+				  "LAST: activation is %016llx, the data here is of %016llx, which only the end of a full copy changes",
+				  l->activation, dmo_line_newest(&s->m->sb.line));
 	if (dmo_copy_needed(copy) && !end)
 		return dmo_refuse(why, -EPROTO,
 				  "LAST: the data here is INCONSISTENT, which only the end of a full copy ends");
@@ -247,6 +276,21 @@ static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	return 0;
 }
 
+/* The data is of the primary's newest activation from now on. */
+static int take_line(struct dmo_secondary *s)
+{
+	struct dmo_super *sb = &s->m->sb;
+	int rc = 0;
+
+	mutex_lock(&s->m->lock);
+	if (dmo_line_newest(&sb->line) != dmo_line_newest(&s->peer_line)) {
+		sb->line = s->peer_line;
+		rc = dmo_meta_write_super(s->m);
+	}
+	mutex_unlock(&s->m->lock);
+	return rc;
+}
+
 /*
  * The boundary is there, durably. What was written directly is of many points in time; the data
  * devices come to one when this chunk is restored, and are INCONSISTENT until then.
@@ -255,10 +299,10 @@ static int end_of_copy(struct dmo_secondary *s, struct dmo_cut tag)
 {
 	if (!dmo_copy_inconsistent(READ_ONCE(s->copy_state)))
 		return dmo_sec_set_inconsistent(s, false, 0, true);
-	/* the generation came with DIRECT_BEGIN */
+	/* it came with DIRECT_BEGIN, unless the copy was another activation's */
 	if (dmo_sec_needs_copy(s))
 		dmo_sec_copy_ended(s, tag);
-	return 0;
+	return take_line(s);
 }
 
 static int on_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const void *payload,
@@ -290,6 +334,7 @@ static int on_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const
 	b->table = l.table;
 	b->time_ns = l.time_ns;
 	b->flags = l.flags;
+	b->activation = l.activation;
 	rc = dmo_journal_last(&s->j, b);
 	if (rc) {
 		kfree(b);
@@ -377,7 +422,7 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 	if (rc)
 		return rc;
 	if (!same) {
-		/* the generation now: a crash at the end of the copy then has it */
+		/* the line now: a crash at the end of the copy then has it */
 		rc = dmo_sec_set_inconsistent(s, true, h->arg, true);
 		if (rc)
 			return rc;

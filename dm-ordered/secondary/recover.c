@@ -224,6 +224,7 @@ static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
 		b->table = c->table;
 		b->time_ns = c->time_ns;
 		b->flags = c->flags;
+		b->activation = c->activation;
 		b->start.pos = c->start;
 		b->start.seq = c->start_seq;
 		b->start.prev_csum = c->start_prev_csum;

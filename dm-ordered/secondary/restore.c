@@ -55,7 +55,7 @@ static int withdraw(struct dmo_secondary *s, const struct dmo_record *r)
 
 	for (i = 0; i < r->nr_desc && !rc; i++)
 		rc = dmo_witness_withdraw(s->m, le32_to_cpu(d[i].volume), le64_to_cpu(d[i].block),
-					  le32_to_cpu(d[i].count));
+					  dmo_desc_blocks(&d[i]));
 	if (r->nr_desc)
 		dmo_witness_note(s->m, le32_to_cpu(d->volume), le64_to_cpu(d->block));
 	return rc;

@@ -70,15 +70,13 @@ static u32 condition(struct dmo_secondary *s, unsigned long *since)
 void dmo_sec_tell(struct dmo_secondary *s, bool anew)
 {
 	unsigned long since;
-	bool listens;
 	u32 cond;
 
 	mutex_lock(&s->tell);
 	spin_lock(&s->lock);
 	cond = condition(s, &since);
-	listens = s->peer_listens;
 	spin_unlock(&s->lock);
-	if (listens && (anew || cond != s->told)) {
+	if (anew || cond != s->told) {
 		s->told = cond;
 		s->ops->post(s->owner, DMO_FRAME_CONDITION, (struct dmo_cut) { },
 			     dmo_condition_arg(cond, jiffies_to_msecs(jiffies - since)));
@@ -114,7 +112,7 @@ int dmo_sec_meta_error(struct dmo_secondary *s, char *why)
 	return -EIO;
 }
 
-int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen)
+int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool line)
 {
 	struct dmo_super *sb = &s->m->sb;
 	int rc = 0;
@@ -122,9 +120,8 @@ int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool
 	mutex_lock(&s->m->lock);
 	/* damage came first: it stays */
 	on = on || dmo_restore_damaged(READ_ONCE(s->restore_state));
-	if (gen && s->peer_gen) {
-		sb->gen_current = s->peer_gen;
-		memcpy(sb->gen_history, s->peer_history, sizeof(sb->gen_history));
+	if (line && s->peer_line.nr) {
+		sb->line = s->peer_line;
 		sb->flags &= ~DMO_SBF_ASSUME_EQUAL;
 	}
 	if (on)
@@ -411,11 +408,10 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h)
 		h->flags |= DMO_SBF_INCONSISTENT;
 		h->copy_id = s->m->sb.copy_id;
 		h->copy_step = s->m->st.copy_step;
-		if (h->copy_step)
-			h->features |= DMO_WIREF_COPY_STEP;
 	}
 	mutex_unlock(&s->m->lock);
 	dmo_journal_cuts(&s->j, &h->complete, &h->committed, &h->restored);
+	h->activation = dmo_journal_activation(&s->j);
 	spin_lock(&s->lock);
 	s->said = h->committed;
 	spin_unlock(&s->lock);
@@ -433,11 +429,11 @@ static int relation(struct dmo_secondary *s, const struct dmo_hello *peer, char 
 		return dmo_refuse(why, -ENOMEM, "no memory for a handshake");
 	own->version_min = DMO_WIRE_VERSION;
 	own->version_max = DMO_WIRE_VERSION;
+	own->can = DMO_WIRE_FEATURES_KNOWN;
 	own->role = DMO_ROLE_SECONDARY;
 	memcpy(own->uuid, sb->uuid, DMO_UUID_LEN);
 	mutex_lock(&s->m->lock);
-	own->gen_current = sb->gen_current;
-	memcpy(own->gen_history, sb->gen_history, sizeof(own->gen_history));
+	own->line = sb->line;
 	mutex_unlock(&s->m->lock);
 	own->nr_volumes = sb->nr_volumes;
 	memcpy(own->volumes, sb->volumes, sb->nr_volumes * sizeof(sb->volumes[0]));
@@ -448,24 +444,20 @@ static int relation(struct dmo_secondary *s, const struct dmo_hello *peer, char 
 }
 
 /* Two sides declared equal become so by their first link; any link ends the declaration. */
-static int settle_generation(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
+static int settle_line(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
 {
 	struct dmo_super *sb = &s->m->sb;
 	int rel = relation(s, peer, why), rc = 0;
 
 	if (rel < 0)
 		return rel;
-	if (rel == DMO_REL_EQUAL && !peer->gen_current)
-		return dmo_refuse(why, -EPROTO, "the primary has no generation yet");
-	s->peer_gen = peer->gen_current;
-	memcpy(s->peer_history, peer->gen_history, sizeof(s->peer_history));
+	s->peer_line = peer->line;
+	s->frames = 0;
 	mutex_lock(&s->m->lock);
 	if (sb->flags & DMO_SBF_ASSUME_EQUAL) {
 		sb->flags &= ~DMO_SBF_ASSUME_EQUAL;
-		if (rel == DMO_REL_EQUAL) {
-			sb->gen_current = peer->gen_current;
-			memcpy(sb->gen_history, peer->gen_history, sizeof(sb->gen_history));
-		}
+		if (rel == DMO_REL_EQUAL)
+			sb->line = peer->line;
 		rc = dmo_meta_write_super(s->m);
 	}
 	mutex_unlock(&s->m->lock);
@@ -482,15 +474,12 @@ int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer,
 	dmo_writer_begin(&s->direct);
 	rc = dmo_journal_drop(&s->j, false);
 	if (!rc)
-		rc = settle_generation(s, peer, why);
+		rc = settle_line(s, peer, why);
 	if (rc && dmo_meta_failed(s->m))
 		rc = dmo_sec_meta_error(s, why);
 	mutex_unlock(&s->j.append);
 	if (rc)
 		return rc;
-	spin_lock(&s->lock);
-	s->peer_listens = peer->flags & DMO_HELLOF_CONDITION;
-	spin_unlock(&s->lock);
 	dmo_sec_tell(s, true);
 	/* restored since the own HELLO was made: nobody else would say so */
 	dmo_journal_cuts(&s->j, NULL, NULL, &restored);

@@ -80,7 +80,7 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h);
 
 /**
  * dmo_secondary_link_up - a new link: durably drop what the open chunk held (jump if it held
- * anything), adopt the peer's generation when the own is 0 and it is due, forget the old link's SYNCs.
+ * anything), take over the primary's line when it is due, forget the old link's SYNCs.
  * Receive thread, before any frame of the new link.
  */
 int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, char *why);

@@ -62,7 +62,6 @@ struct dmo_secondary {
 		u64 total;		/* the most it ever said on this link, 0: it says nothing */
 	} copy;
 	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
-	bool peer_listens;		/* it takes CONDITION */
 	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */
 	unsigned long block_since;	/* jiffies, of a failure, of damage, or of @full */
 	char why[DMO_REASON_LEN];	/* of a failure, or of damage */
@@ -80,8 +79,8 @@ struct dmo_secondary {
 	struct dmo_link *link;		/* whose frame is in hand */
 	struct bio_vec *vecs;		/* DMO_MAX_VECS */
 	struct dmo_cut said;		/* the peer was told that it is committed; under @lock */
-	u64 peer_gen;
-	u64 peer_history[DMO_GEN_HISTORY];
+	struct dmo_line peer_line;	/* of the link's primary; under j.append, as the next */
+	u64 frames;			/* DATA frames taken from the link */
 };
 
 /* More than near of the ring in use: it is nearly full, until it is clear again. */
@@ -118,8 +117,8 @@ void dmo_sec_copy_step(struct dmo_secondary *s, enum dmo_copy_event ev);
 /* The state of the copy, now. */
 enum dmo_copy_state dmo_sec_copy_state(struct dmo_secondary *s);
 
-/* Set or clear INCONSISTENT, durably, with @copy_id. @gen: adopt the peer's generation. */
-int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool gen);
+/* Set or clear INCONSISTENT, durably, with @copy_id. @line: take over the primary's line. */
+int dmo_sec_set_inconsistent(struct dmo_secondary *s, bool on, u64 copy_id, bool line);
 /* INCONSISTENT, and the chunk that ends the copy is complete, with @tag. */
 void dmo_sec_copy_ended(struct dmo_secondary *s, struct dmo_cut tag);
 /* INCONSISTENT, and not even a restore of all that is complete would end that? */

@@ -243,7 +243,7 @@ static int write_desc(struct dmo_writer *w, struct dmo_record *r, const struct d
 	set_bit(*index, w->dirty);
 	if (d->type == DMO_DESC_ZERO)
 		return write_zeroes(w, bdev, *index, start,
-				    min_t(u64, v->sectors, start + (u64)le32_to_cpu(d->count) *
+				    min_t(u64, v->sectors, start + le64_to_cpu(d->count) *
 							   DMO_BLOCK_SECTORS));
 	for (i = 0; i < DMO_BLOCK_SECTORS; i += n) {
 		n = 1;

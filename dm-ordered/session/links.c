@@ -181,11 +181,11 @@ static void fill_hello(struct dmo_session *s, struct dmo_hello *h)
 	h->version_max = DMO_WIRE_VERSION;
 	memcpy(h->uuid, sb->uuid, DMO_UUID_LEN);
 	h->role = s->role;
+	h->can = DMO_WIRE_FEATURES_KNOWN;
 	h->attach_id = get_random_u64();
 	mutex_lock(&s->meta->lock);
 	h->epoch = s->meta->st.epoch;
-	h->gen_current = sb->gen_current;
-	memcpy(h->gen_history, sb->gen_history, sizeof(h->gen_history));
+	h->line = sb->line;
 	mutex_unlock(&s->meta->lock);
 	h->nr_volumes = sb->nr_volumes;
 	for (i = 0; i < sb->nr_volumes; i++)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is asked of one role only: the primary to switch cycles, the secondary to become a primary. */
-#include <linux/random.h>
 #include "session/session_priv.h"
 
 int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
@@ -52,7 +51,7 @@ static int check_closed(struct dmo_session *s, char *why)
 	return 0;
 }
 
-/* The new role and generation, durable before any host write (R6). */
+/* The new role, durable before any host write. The activation that follows is new to the line (R6). */
 static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 {
 	struct dmo_meta *m = s->meta;
@@ -63,7 +62,7 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	/*
 	 * Tags of the new primary are above all that was ever complete here. Where nothing was, its
 	 * first may be one that the old primary had given, (1,1): nobody takes it for that. A
-	 * secondary that has the old one is of another generation: it gets a full copy,
+	 * secondary that has the old one is of another activation: it gets a full copy,
 	 * and the epoch is raised above its boundary first (dmo_peer_established()).
 	 */
 	m->st.epoch = max(m->st.epoch, cut.epoch);
@@ -72,12 +71,6 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	r = dmo_meta_write_state(m);
 	if (r)
 		goto out;
-	if (sb->gen_current) {
-		memmove(&sb->gen_history[1], &sb->gen_history[0],
-			(DMO_GEN_HISTORY - 1) * sizeof(sb->gen_history[0]));
-		sb->gen_history[0] = sb->gen_current;
-	}
-	sb->gen_current = get_random_u64() | 1;
 	sb->role = DMO_ROLE_PRIMARY;
 	sb->flags &= ~(DMO_SBF_INCONSISTENT | DMO_SBF_ASSUME_EQUAL);
 	sb->copy_id = 0;

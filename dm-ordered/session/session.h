@@ -153,7 +153,7 @@ int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, 
 struct dmo_session_status {
 	u32 role, state, flags;
 	u32 cycle_ms, budget_mib, timeout_ms;
-	u64 generation;
+	u64 activation;
 	struct dmo_link_info link;
 	struct dmo_pri_status pri;
 	struct dmo_sec_status sec;

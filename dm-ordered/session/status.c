@@ -48,7 +48,7 @@ static void busy_status(struct dmo_session *s, struct dmo_session_status *st)
 	st->cycle_ms = READ_ONCE(sb->cycle_ms);
 	st->budget_mib = READ_ONCE(sb->budget_mib);
 	st->timeout_ms = READ_ONCE(sb->link_timeout_ms);
-	st->generation = READ_ONCE(sb->gen_current);
+	st->activation = READ_ONCE(sb->line.at[0].activation);
 	st->link.since = READ_ONCE(s->link_since);
 	snprintf(st->why, sizeof(st->why), "%s, which waits for a disk or for the peer",
 		 what ?: "busy");
@@ -79,7 +79,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	st->cycle_ms = sb->cycle_ms;
 	st->budget_mib = sb->budget_mib;
 	st->timeout_ms = sb->link_timeout_ms;
-	st->generation = sb->gen_current;
+	st->activation = dmo_line_newest(&sb->line);
 	st->link.since = s->link_since;
 	down_read(&s->link_sem);
 	if (s->link)

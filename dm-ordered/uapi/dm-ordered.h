@@ -43,7 +43,7 @@
  * DM_ORDERED_CMD_PROMOTE
  *	DMO_A_META_*, optional flag DMO_A_FORCE. Secondary only. Drops the link,
  *	stops at the newest boundary, finishes the restore, writes the new role
- *	and generation id durably. The caller then reloads the tables. Answers
+ *	durably. The caller then reloads the tables. Answers
  *	DMO_A_CUT. Refused while a volume is open or inactive, and while
  *	INCONSISTENT unless forced.
  *
@@ -217,7 +217,7 @@ enum dmo_attr {
 	DMO_A_BLOCK,		/* u32, enum dmo_block_reason [get] */
 	DMO_A_BLOCK_MS,		/* u64: since when [get] */
 	DMO_A_REASON,		/* string: last error or refusal [get, event] */
-	DMO_A_GENERATION,	/* u64: current generation id [get] */
+	DMO_A_ACTIVATION,	/* u64: id of the activation that the data is of, 0: none [get] */
 	DMO_A_VOLUMES,		/* nested list of DMO_A_VOLUME [get] */
 	DMO_A_VOLUME,		/* nested DMO_VA_* */
 	DMO_A_VOLUME_ID,	/* u32 [event] */

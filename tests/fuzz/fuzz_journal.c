@@ -182,7 +182,7 @@ static void put_data(const struct item *it, u32 nr)
 		d[4] = zero ? DMO_DESC_ZERO : DMO_DESC_DATA;
 		d[5] = zero ? 0xff : mask ? mask : 1;
 		put_le(d + 8, it->block + i + (it->how & ITEM_EVIL ? it->at : 0), 8);
-		put_le(d + 16, zero ? 1 + it->b % 16 : 1, 4);
+		put_le(d + 16, zero ? 1 + it->b % 16 : 512 * __builtin_popcount(d[5]), zero ? 8 : 4);
 		if (zero)
 			continue;
 		memset(data[blocks], 1 + w.nr, DMO_BLOCK);
@@ -217,6 +217,7 @@ static void put_other(const struct item *it)
 		put_le(rec + 96, w.records + (u64)it->total[0], 8);
 		put_le(rec + 104, w.descs + (u64)it->total[1], 8);
 		put_le(rec + 112, w.csum + (u32)it->total[2], 4);
+		put_le(rec + 128, 17, 8);
 		w.records = 0;
 		w.descs = 0;
 		w.csum = 0;
@@ -350,22 +351,29 @@ static struct {
 	u64 good_seq, max_seq;
 } m;
 
+/* Blocks that a descriptor speaks of. */
+static u64 desc_blocks(const u8 *d)
+{
+	return d[4] == DMO_DESC_DATA ? 1 : get_le(d + 16, 8);
+}
+
+/* No more blocks than any device has: 2^51. */
 static bool desc_form(const u8 *d)
 {
-	u64 block = get_le(d + 8, 8), count = get_le(d + 16, 4);
+	u64 most = ~0ull >> 13;
 
-	if (get_le(d + 6, 2) || block > ~0ull >> 13)
+	if (get_le(d + 6, 2) || get_le(d + 8, 8) > most)
 		return false;
 	if (d[4] == DMO_DESC_DATA)
-		return count == 1 && d[5];
-	return d[4] == DMO_DESC_ZERO && count && d[5] == 0xff && !get_le(d + 20, 4);
+		return d[5] && get_le(d + 16, 4) == 512u * __builtin_popcount(d[5]);
+	return d[4] == DMO_DESC_ZERO && d[5] == 0xff && desc_blocks(d) && desc_blocks(d) <= most;
 }
 
 static bool desc_fits(const u8 *d)
 {
-	u64 v = get_le(d, 4), block = get_le(d + 8, 8), count = get_le(d + 16, 4), i;
+	u64 v = get_le(d, 4), block = get_le(d + 8, 8), i;
 
-	if (v >= NR_VOLS || block + count > (vol_sectors[v] + 7) / 8)
+	if (v >= NR_VOLS || block + desc_blocks(d) > (vol_sectors[v] + 7) / 8)
 		return false;
 	for (i = 0; i < 8; i++)
 		if (d[4] == DMO_DESC_DATA && d[5] >> i & 1 && block * 8 + i >= vol_sectors[v])
@@ -384,6 +392,11 @@ static bool record_form(const u8 *p)
 		return false;
 	if (flags & ~(type == DMO_REC_LAST ? 1ull : 0))
 		return false;
+	if (get_le(p + 116, 4) || (type != DMO_REC_LAST && get_le(p + 128, 8)))
+		return false;
+	for (i = 136; i < 160; i++)
+		if (p[i])
+			return false;
 	for (i = 0; i < nr; i++) {
 		if (!desc_form(p + 160 + 24 * i))
 			return false;
@@ -581,7 +594,7 @@ static void model_apply(u32 from, u32 to)
 
 			for (i = 0; i < get_le(ring[pos] + 48, 4); i++) {
 				const u8 *d = ring[pos] + 160 + 24 * i;
-				u64 v = get_le(d, 4), b = get_le(d + 8, 8), n = get_le(d + 16, 4);
+				u64 v = get_le(d, 4), b = get_le(d + 8, 8), n = desc_blocks(d);
 
 				for (; d[4] == DMO_DESC_ZERO && n; n--, b++)
 					memset(model_block(v, b), 0, DMO_BLOCK);
@@ -712,6 +725,7 @@ static void write_image(const struct head *h, u32 tail)
 		put_le(s + 120, 0xabcd, 4);
 		put_le(s + 128, floor_of(h), 8);
 		put_le(s + 152, reach, 8);
+		put_le(s + 160, h->restored ? 17 : 0, 8);
 	}
 	if (h->how & HEAD_OLD_STATE) {
 		put_le(st[1] + 16, 6, 8);
@@ -753,7 +767,7 @@ static void make_node(const struct head *h)
 
 		for (i = 0; i < 2; i++) {
 			disk_read_now(node.meta, (i ? DMO_SB_BLOCK1 : DMO_SB_BLOCK0) * 8, 64, sb);
-			put_le(sb + 312, 4711, 8);
+			put_le(sb + 176, 4711, 8);
 			sb[132] |= DMO_SBF_INCONSISTENT;
 			put_le(sb + 8, own_csum(sb, DMO_SB_BYTES, 8), 4);
 			disk_write_now(node.meta, (i ? DMO_SB_BLOCK1 : DMO_SB_BLOCK0) * 8, 64, sb);
@@ -821,7 +835,7 @@ static void compare_but(u32 c)
 
 		for (i = 0; i < get_le(ring[pos] + 48, 4); i++) {
 			const u8 *d = ring[pos] + 160 + 24 * i;
-			u64 v = get_le(d, 4), b = get_le(d + 8, 8), n = get_le(d + 16, 4);
+			u64 v = get_le(d, 4), b = get_le(d + 8, 8), n = desc_blocks(d);
 
 			for (; n; n--, b++)
 				if (disk_block(node.data[v], b))

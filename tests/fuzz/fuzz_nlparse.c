@@ -168,7 +168,7 @@ static const struct { u16 attr, size; size_t off; } members[] = {
 	U64(DMO_A_CUT_TIME, cut_time_ns), U64(DMO_A_LAG_MS, lag_ms), U64(DMO_A_MEM_USED, mem_used),
 	U64(DMO_A_COPY_LEFT, copy_left), U64(DMO_A_JOURNAL_BYTES, journal_bytes),
 	U64(DMO_A_JOURNAL_USED, journal_used), U32(DMO_A_BLOCK, block), U64(DMO_A_BLOCK_MS, block_ms),
-	TXT(DMO_A_REASON, reason), U64(DMO_A_GENERATION, generation),
+	TXT(DMO_A_REASON, reason), U64(DMO_A_ACTIVATION, activation),
 	TXT(DMO_A_META_NAME, meta_name), U32(DMO_A_PEER_CONDITION, peer_condition),
 	U64(DMO_A_PEER_CONDITION_MS, peer_condition_ms), U64(DMO_A_CHUNK_MAX, chunk_max),
 	U64(DMO_A_COPY_TOTAL, copy_total), U64(DMO_A_COPY_MS, copy_ms),

@@ -5,13 +5,13 @@
  *
  * Decoding must accept what is right by a second opinion, written from
  * Documentation/on-disk-format.rst, and nothing else, with the right kind of
- * error; what is accepted encodes to the same bytes, but for reserved ones. The
+ * error; what is accepted encodes to the same bytes, but for the partition table. The
  * dump must show any device without a crash and without bytes that a terminal
  * could take for commands, and end with what it promises.
  *
- * Input: how (bits HOW_*), size of the device, two superblock headers, two
- * states, changes of reserved bytes, volumes of both copies. Volumes the input
- * doesn't hold are zero.
+ * Input: how (bits HOW_*), size of the device, two superblock headers, two states, changes of any bytes;
+ * and, the same in both copies, peers, activations of the line (each behind how many there are), volumes.
+ * What the input doesn't hold is zero.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,9 +22,8 @@
 #include "orderedctl/ctl.h"
 #include "format/ondisk.h"
 
-#define SB_USED		344
-#define ST_USED		164
-#define ST_GIVEN	152	/* of the input; what is behind it, the corpus is older than: by patches */
+#define SB_USED		216
+#define ST_USED		168
 #define MAX_VOLUME_BYTES	(DMO_MAX_VOLUMES * 64)
 
 enum {
@@ -34,6 +33,7 @@ enum {
 	HOW_DUMP = 64, HOW_JOURNAL = 128, HOW_JSON = 256,
 	HOW_FIT = 512,		/* the device is as large as the superblock says */
 	HOW_UUID = 1024,	/* state blocks of the first superblock's session */
+	HOW_COUNTS = 2048,	/* the headers say how many peers and activations there are */
 };
 
 static u8 sb_raw[2][DMO_SB_BYTES], st_raw[2][DMO_BLOCK];
@@ -60,34 +60,88 @@ static u128 bitmap_size(u64 sectors, u64 shift)
 static bool volume_good(const u8 *sb, u32 i)
 {
 	const u8 *v = sb + 4096 + 64 * i;
-	u64 lbs = get_le(v + 4, 4), sectors = get_le(v + 8, 8), bitmap = get_le(v + 16, 8);
-	u64 shift = get_le(v + 24, 4);
-	u128 start = get_le(sb + 144, 8), end = start + get_le(sb + 152, 8), size;
+	u64 lbs = get_le(v + 4, 4), sectors = get_le(v + 8, 8), shift = get_le(v + 24, 4);
+	u128 bitmap = get_le(v + 16, 8), size;
 	u32 j;
 
 	if (get_le(v, 4) > 65535 || (lbs != 512 && lbs != 1024 && lbs != 2048 && lbs != 4096))
 		return false;
 	if (sectors < 2048 || sectors > 1ull << 37 || sectors % (lbs / 512))
 		return false;
-	if (!bitmap != !shift)
-		return false;
-	if (shift && (shift < 12 || shift > 30))
+	if (shift ? shift < 12 || shift > 30 : bitmap != 0)
 		return false;
 	size = shift ? bitmap_size(sectors, shift) : 0;
-	if (bitmap && (bitmap < start || bitmap + size > end))
-		return false;
+	for (j = 0; shift && j < get_le(sb + 212, 4); j++)
+		if (bitmap + size > get_le(sb + 512 + 64 * j + 16, 8))
+			return false;
 	for (j = 0; j < i; j++) {
 		const u8 *w = sb + 4096 + 64 * j;
 		u128 other = get_le(w + 16, 8);
 
 		if (get_le(w, 4) == get_le(v, 4))
 			return false;
-		if (bitmap && other && bitmap < other + bitmap_size(get_le(w + 8, 8),
-								    get_le(w + 24, 4)) &&
-		    other < bitmap + size)
+		if (shift && get_le(w + 24, 4) && other < bitmap + size &&
+		    bitmap < other + bitmap_size(get_le(w + 8, 8), get_le(w + 24, 4)))
 			return false;
 	}
 	return true;
+}
+
+/* Each has bitmaps of its own in the bitmap area. Not even one of no blocks is within another's. */
+static bool peers_good(const u8 *sb)
+{
+	u128 area = get_le(sb + 144, 8), end = area + get_le(sb + 152, 8);
+	u64 nr = get_le(sb + 212, 4), i, j;
+
+	for (i = 0; i < nr; i++) {
+		const u8 *p = sb + 512 + 64 * i;
+		u128 at = get_le(p + 8, 8), to = at + get_le(p + 16, 8);
+
+		if (!get_le(p, 4) || get_le(p, 4) > 8 || at < area || to > end)
+			return false;
+		for (j = 0; j < i; j++) {
+			const u8 *q = sb + 512 + 64 * j;
+
+			if (get_le(q, 4) == get_le(p, 4) ||
+			    (at < (u128)get_le(q + 8, 8) + get_le(q + 16, 8) && get_le(q + 8, 8) < to))
+				return false;
+		}
+	}
+	return nr;
+}
+
+/* Each activation once, and none of them 0. */
+static bool line_good(const u8 *sb)
+{
+	u64 nr = get_le(sb + 208, 4), i, j;
+
+	for (i = 0; i < nr; i++) {
+		if (!get_le(sb + 1024 + 24 * i, 8))
+			return false;
+		for (j = 0; j < i; j++)
+			if (get_le(sb + 1024 + 24 * i, 8) == get_le(sb + 1024 + 24 * j, 8))
+				return false;
+	}
+	return true;
+}
+
+/* Zero: reserved bytes, and what has no use yet; not the partition table. */
+static bool places_good(const u8 *sb)
+{
+	u64 volumes = get_le(sb + 204, 4), line = get_le(sb + 208, 4), peers = get_le(sb + 212, 4), i;
+
+	for (i = 0; i < peers; i++)
+		if (!all_zero(sb + 512 + 64 * i + 4, 4) || !all_zero(sb + 512 + 64 * i + 24, 40))
+			return false;
+	for (i = 0; i < line; i++)
+		if (!all_zero(sb + 1024 + 24 * i + 8, 16))
+			return false;
+	for (i = 0; i < volumes; i++)
+		if (!all_zero(sb + 4096 + 64 * i + 28, 36))
+			return false;
+	return all_zero(sb + 216, 230) && all_zero(sb + 512 + 64 * peers, 512 - 64 * peers) &&
+	       all_zero(sb + 1024 + 24 * line, 1536 - 24 * line) && all_zero(sb + 2560, 1536) &&
+	       all_zero(sb + 4096 + 64 * volumes, 16384 - 64 * volumes) && all_zero(sb + 20480, 12288);
 }
 
 /* What dmo_super_decode() has to return. */
@@ -95,21 +149,20 @@ static int super_verdict(const u8 *sb, u64 dev_blocks)
 {
 	u128 meta = get_le(sb + 136, 8), bm = get_le(sb + 144, 8), bms = get_le(sb + 152, 8);
 	u128 j = get_le(sb + 160, 8), js = get_le(sb + 168, 8), total = 0;
-	u64 nr = get_le(sb + 332, 4);
+	u64 nr = get_le(sb + 204, 4);
 	u32 i, end;
 
 	if (memcmp(sb, "dmORDsup", 8))
 		return -ENODATA;
 	if (get_le(sb + 8, 4) != own_csum(sb, DMO_SB_BYTES, 8))
 		return -EUCLEAN;
-	if (get_le(sb + 12, 4) != 1 || get_le(sb + 32, 8) || get_le(sb + 40, 8) & ~1ull ||
+	if (get_le(sb + 12, 4) != 2 || get_le(sb + 32, 8) || get_le(sb + 40, 8) & ~1ull ||
 	    get_le(sb + 132, 4) & ~0xfull)
 		return -EPROTONOSUPPORT;
-	if (nr > 256)
+	if (nr > 256 || get_le(sb + 208, 4) > 64 || get_le(sb + 212, 4) > 8 || !line_good(sb))
 		return -EUCLEAN;
-	for (i = 0; i < nr; i++)
-		if (get_le(sb + 4096 + 64 * i + 28, 4))
-			return -EPROTONOSUPPORT;
+	if (!places_good(sb))
+		return -EPROTONOSUPPORT;
 	if (!nr || all_zero(sb + 48, 16))
 		return -EUCLEAN;
 	for (end = 0; end < 64 && sb[64 + end] >= 0x20 && sb[64 + end] < 0x7f; end++)
@@ -122,9 +175,9 @@ static int super_verdict(const u8 *sb, u64 dev_blocks)
 		return -EUCLEAN;
 	if (bms && (bm < 128 || bm + bms > meta || (bm < j + js && j < bm + bms)))
 		return -EUCLEAN;
-	if (get_le(sb + 320, 4) < 1 || get_le(sb + 320, 4) > 3600000 ||
-	    get_le(sb + 324, 4) < 1 || get_le(sb + 324, 4) > 1048576 ||
-	    get_le(sb + 328, 4) < 100 || get_le(sb + 328, 4) > 600000)
+	if (get_le(sb + 192, 4) < 1 || get_le(sb + 192, 4) > 3600000 ||
+	    get_le(sb + 196, 4) < 1 || get_le(sb + 196, 4) > 1048576 ||
+	    get_le(sb + 200, 4) < 100 || get_le(sb + 200, 4) > 600000 || !peers_good(sb))
 		return -EUCLEAN;
 	for (i = 0; i < nr; i++) {
 		if (!volume_good(sb, i))
@@ -142,7 +195,8 @@ static int state_verdict(const u8 *st, const u8 *uuid)
 		return -EUCLEAN;
 	if (memcmp(st + 24, uuid, 16))
 		return -ENODATA;
-	return get_le(st + 12, 4) ? -EPROTONOSUPPORT : 0;
+	/* flags; sent, cleared, reserved */
+	return get_le(st + 12, 4) || !all_zero(st + 168, 344) ? -EPROTONOSUPPORT : 0;
 }
 
 /* -- the product ----------------------------------------------------------- */
@@ -168,6 +222,7 @@ static void put_mbr(u8 *d, u64 blocks)
 {
 	static const u8 entry[] = { 0, 0xff, 0xff, 0xff, 0xda, 0xff, 0xff, 0xff, 1 };
 
+	memset(d + 446, 0, 66);
 	memcpy(d + 446, entry, sizeof(entry));
 	put_le(d + 458, blocks * 8 - 1 < UINT32_MAX ? blocks * 8 - 1 : UINT32_MAX, 4);
 	put_le(d + 510, 0xaa55, 2);
@@ -185,11 +240,7 @@ static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
 	if (rc) {
 		why_said(why);
 	} else {
-		memset(d + SB_USED, 0, 4096 - SB_USED);
 		put_mbr(d, get_le(d + 136, 8));
-		for (u32 i = 0; i < sb->nr_volumes; i++)
-			memset(d + 4096 + 64 * i + 32, 0, 32);
-		memset(d + 4096 + 64 * sb->nr_volumes, 0, DMO_SB_BYTES - 4096 - 64 * sb->nr_volumes);
 		put_le(d + 8, own_csum(d, DMO_SB_BYTES, 8), 4);
 		dmo_super_encode(sb, again);
 		must(!memcmp(d, again, DMO_SB_BYTES), "encodes to other bytes");
@@ -209,9 +260,6 @@ static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state
 
 	must(rc == state_verdict(d, sb->uuid), "rc %d: %s", rc, rc ? why : "accepted");
 	if (!rc) {
-		memset(d + 124, 0, 4);
-		memset(d + ST_USED, 0, DMO_STATE_BYTES - ST_USED);
-		put_le(d + 8, own_csum(d, 512, 8), 4);
 		dmo_state_encode(st, sb->uuid, again);
 		must(!memcmp(d, again, DMO_STATE_BYTES), "encodes to other bytes");
 		rc = dmo_state_check(st, sb, why);
@@ -320,6 +368,26 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 
 /* -- input ----------------------------------------------------------------- */
 
+/* Peers, line, volumes: the same in both copies. */
+static void take_lists(struct in *in, u16 how)
+{
+	u8 peers, line;
+	u32 i;
+
+	peers = in_u8(in) % (DMO_MAX_PEERS + 1);
+	for (i = 0; i < peers; i++)
+		in_bytes(in, sb_raw[0] + 512 + 64 * i, 24);
+	line = in_u8(in) % (DMO_MAX_LINE + 1);
+	for (i = 0; i < line; i++)
+		in_bytes(in, sb_raw[0] + 1024 + 24 * i, 8);
+	in_bytes(in, sb_raw[0] + 4096, MAX_VOLUME_BYTES);
+	memcpy(sb_raw[1] + 512, sb_raw[0] + 512, DMO_SB_BYTES - 512);
+	for (i = 0; how & HOW_COUNTS && i < 2; i++) {
+		put_le(sb_raw[i] + 208, line, 4);
+		put_le(sb_raw[i] + 212, peers, 4);
+	}
+}
+
 static void take_copies(struct in *in, u16 how)
 {
 	u8 patches[8 * 4], *p = patches;
@@ -330,17 +398,16 @@ static void take_copies(struct in *in, u16 how)
 	for (i = 0; i < 2; i++)
 		in_bytes(in, sb_raw[i], SB_USED);
 	for (i = 0; i < 2; i++)
-		in_bytes(in, st_raw[i], ST_GIVEN);
+		in_bytes(in, st_raw[i], ST_USED);
 	if (how & HOW_ALIKE) {
 		for (i = 0; i < SB_USED; i++)
 			sb_raw[1][i] ^= sb_raw[0][i];
-		for (i = 0; i < ST_GIVEN; i++)
+		for (i = 0; i < ST_USED; i++)
 			st_raw[1][i] ^= st_raw[0][i];
 	}
 	n = in_u8(in) % 8;
 	in_bytes(in, patches, n * 4);
-	in_bytes(in, sb_raw[0] + 4096, MAX_VOLUME_BYTES);
-	memcpy(sb_raw[1] + 4096, sb_raw[0] + 4096, MAX_VOLUME_BYTES);
+	take_lists(in, how);
 	for (; n; n--, p += 4) {
 		u32 at = p[1] | p[2] << 8;
 

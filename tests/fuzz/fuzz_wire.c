@@ -9,13 +9,14 @@
  *   0 frame	how (bits FIX_*), number expected, header (64), payload
  *   1 HELLO	payload
  *   2 descriptors	volume list (selector), data length, descriptors
- *   3 two HELLOs	volumes, how the second differs (PAIR_*), the first, what else differs
+ *   3 two HELLOs	volumes, how the second differs (PAIR_*) and activations (the high half), the
+ *		first, what else differs
  *   4 LAST	payload
  */
 #include "wire_model.h"
 
 enum { FIX_MAGIC = 1, FIX_NUMBER = 2, FIX_CSUM = 4, FIX_LEN = 8 };
-enum { PAIR_ROLE = 1, PAIR_ORDER = 2, PAIR_FEWER = 4 };
+enum { PAIR_ROLE = 1, PAIR_ORDER = 2, PAIR_FEWER = 4, PAIR_OLDER = 8 };
 
 /* -- descriptors ----------------------------------------------------------- */
 
@@ -85,21 +86,32 @@ static void try_pair(struct in *in)
 {
 	static struct dmo_hello one, two;
 	static u8 a[DMO_WIRE_MAX_PAYLOAD], b[DMO_WIRE_MAX_PAYLOAD];
-	size_t nr = in_u8(in) % 8u + 1, len = 256 + 16 * nr, len_b = len;
-	u8 how = in_u8(in);
+	size_t nr = in_u8(in) % 8u + 1, len, len_b;
+	u8 how = in_u8(in), nr_line = how >> 4, *v;
 
+	len = len_b = 192 + 24u * nr_line + 16 * nr;
 	in_bytes(in, a, len);
-	put_le(a + 248, nr, 4);
+	put_le(a + 28, nr, 4);
+	put_le(a + 176, nr_line, 4);
 	memcpy(b, a, len);
-	if (how & PAIR_ROLE)
-		b[24] ^= 3;		/* 1 and 2 */
+	if (how & PAIR_ROLE) {
+		b[24] ^= 3;		/* 1 and 2, and what only one of them says */
+		put_le(b + 136, 0, 8);
+		put_le(b + 180, 0, 4);
+	}
+	v = b + 192 + 24u * nr_line;
 	if (how & PAIR_ORDER && nr > 1) {	/* means nothing */
-		memcpy(b + 256, a + 272, 16);
-		memcpy(b + 272, a + 256, 16);
+		memcpy(v, a + (v - b) + 16, 16);
+		memcpy(v + 16, a + (v - b), 16);
 	}
 	if (how & PAIR_FEWER && nr > 1) {
-		put_le(b + 248, nr - 1, 4);
+		put_le(b + 28, nr - 1, 4);
 		len_b -= 16;
+	}
+	if (how & PAIR_OLDER && nr_line) {	/* without the newest activation */
+		put_le(b + 176, nr_line - 1u, 4);
+		memmove(b + 192, b + 216, len_b - 216);
+		len_b -= 24;
 	}
 	while (in->left >= 3) {
 		u16 at = in_u16(in);
@@ -116,14 +128,13 @@ static void try_pair(struct in *in)
 
 static void try_last(const u8 *p, size_t len)
 {
-	u8 *d = exact(p, len), again[sizeof(struct dmo_wire_last)];
+	u8 *d = exact(p, len), again[DMO_WIRE_LAST_LEN];
 	char *why = why_new();
 	struct dmo_last l;
 	int rc = dmo_last_decode(d, (u32)len, &l, why);
-	bool good = len == 48 && !(get_le(d + 44, 4) & ~1u);
 
 	must(rc == 0 || rc == -EPROTO, "rc %d", rc);
-	must(!rc == good, "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == last_good(d, len), "rc %d: %s", rc, rc ? why : "accepted");
 	if (rc) {
 		why_said(why);
 	} else {
@@ -132,6 +143,40 @@ static void try_last(const u8 *p, size_t len)
 	}
 	free(why);
 	free(d);
+}
+
+/* A length that is wrong, but by what the payload itself says: it may be taken in to tell so. */
+static bool length_by_payload(u32 type, u32 payload, u32 data)
+{
+	if (data)
+		return false;
+	if (type == 1)
+		return payload >= 208 && payload <= 192 + 64 * 24 + 256 * 16 && payload % 8 == 0;
+	return type == 11 && payload > 88 && payload <= 64 + 8 * 24 && (payload - 64) % 24 == 0;
+}
+
+/* Wrong, but the payload may be needed to tell. */
+static bool hdr_open(const u8 *p, u64 expect)
+{
+	u32 type = (u32)get_le(p + 10, 2), payload = (u32)get_le(p + 24, 4), data = (u32)get_le(p + 28, 4);
+
+	return !lengths_good(type, payload, data) &&
+	       hdr_but_lengths(p, expect, length_by_payload(type, payload, data));
+}
+
+static void try_condition(u64 arg)
+{
+	char *why = why_new();
+	u32 cond;
+	u64 ms;
+	int rc = dmo_condition_decode(arg, &cond, &ms, why);
+
+	must(!rc == ((arg & 0xff) <= 5), "rc %d: %s", rc, rc ? why : "accepted");
+	if (rc)
+		why_said(why);
+	else
+		must(cond == (arg & 0xff) && ms == arg >> 8, "%u for %llu ms", cond, ms);
+	free(why);
 }
 
 static void try_frame(struct in *in)
@@ -148,7 +193,7 @@ static void try_frame(struct in *in)
 	in_bytes(in, hdr, sizeof(hdr));
 	if (how & FIX_MAGIC) {
 		put_le(hdr, DMO_WIRE_MAGIC, 4);
-		put_le(hdr + 8, 1, 2);
+		put_le(hdr + 8, 2, 2);
 	}
 	if (how & FIX_NUMBER)
 		put_le(hdr + 16, expect, 8);
@@ -156,8 +201,9 @@ static void try_frame(struct in *in)
 		put_le(hdr + 24, in->left, 4);
 	d = exact(hdr, sizeof(hdr));
 	rc = dmo_frame_decode_hdr(d, expect, &h, why);
-	must(rc == 0 || rc == -EPROTO || rc == -EPROTONOSUPPORT, "rc %d", rc);
-	must(!rc == hdr_good(hdr, expect), "rc %d: %s", rc, rc ? why : "accepted");
+	must(rc == 0 || rc == (get_le(hdr, 4) == 0x574f4d44 && get_le(hdr + 8, 2) != 2 ? -EPROTONOSUPPORT :
+										       -EPROTO), "rc %d", rc);
+	must(!rc == hdr_good(hdr, expect) || hdr_open(hdr, expect), "rc %d: %s", rc, rc ? why : "accepted");
 	if (rc) {
 		why_said(why);
 		goto out;
@@ -189,6 +235,8 @@ static void try_frame(struct in *in)
 			try_last(payload, len);
 		else if (h.type == DMO_FRAME_DATA || h.type == DMO_FRAME_DIRECT)
 			try_descs(payload, len, h.data_len, ARRAY_SIZE(volumes));
+		else if (h.type == DMO_FRAME_CONDITION)
+			try_condition(h.arg);
 	}
 	free(payload);
 out:

@@ -86,19 +86,21 @@ static void simple(u16 type, struct dmo_cut tag, u64 arg)
 
 struct op { u32 v, n; u64 block; u8 mask; bool zero; u8 *data; struct op *next; };
 struct chunk { struct dmo_cut tag; bool end; struct op *ops, *last; struct chunk *next; };
+struct line { u64 nr, at[64]; };
 
 static struct {
 	struct dmo_cut complete, committed;
 	bool inconsistent, copy_ended, assume;
-	u64 copy_id, copy_step, gen, history[16];
+	u64 copy_id, copy_step, activation;
+	struct line line;
 	struct chunk *chunks;		/* complete, not committed, oldest first */
 	u8 *block[NR_VOLS][VOL_BLOCKS];
 	/* this link */
 	bool hello, accept, direct, unsynced;
 	enum dmo_relation rel;
-	u64 peer_gen, peer_history[16];
+	struct line peer;
 	struct chunk open;
-	u64 records, descs;
+	u64 frames, records, descs;
 	u32 csum;
 } m;
 
@@ -121,7 +123,7 @@ static void add_op(struct chunk *c, const u8 *d, const u8 *data)
 
 	o->v = (u32)get_le(d, 4);
 	o->block = get_le(d + 8, 8);
-	o->n = (u32)get_le(d + 16, 4);
+	o->n = (u32)desc_blocks(d);
 	o->mask = d[5];
 	o->zero = d[4] == DMO_DESC_ZERO;
 	if (!o->zero)
@@ -183,10 +185,7 @@ static void drop_open(void)
 
 static void adopt(void)
 {
-	if (!m.peer_gen)
-		return;
-	m.gen = m.peer_gen;
-	memcpy(m.history, m.peer_history, sizeof(m.history));
+	m.line = m.peer;
 	m.assume = false;
 }
 
@@ -202,6 +201,7 @@ static struct chunk *on_last(struct dmo_cut tag)
 		end = &(*end)->next;
 	*end = c;
 	m.complete = tag;
+	m.activation = m.peer.at[0];
 	nr_lasts++;
 	return c;
 }
@@ -249,6 +249,8 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 
 	switch (get_le(h + 10, 2)) {
 	case DMO_FRAME_DATA:
+		if (arg != ++m.frames || dmo_cut_cmp(tag, m.complete) <= 0)
+			return false;
 		if (!descs_good(payload, plen / 24, dlen, vols, NR_VOLS) || !data ||
 		    !take_data(payload, plen, data, &m.open))
 			return false;
@@ -258,14 +260,18 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 		return true;
 	case DMO_FRAME_LAST:
 		end = get_le(payload + 44, 4) & 1;
-		if (get_le(payload + 44, 4) & ~1ull || dmo_cut_cmp(tag, m.complete) <= 0 ||
+		if (!last_good(payload, plen) || dmo_cut_cmp(tag, m.complete) <= 0 ||
 		    get_le(payload + 24, 8) != m.records || get_le(payload + 32, 8) != m.descs ||
-		    get_le(payload + 40, 4) != m.csum)
+		    get_le(payload + 40, 4) != m.csum || get_le(payload + 48, 8) != m.peer.at[0] ||
+		    (m.records && get_le(payload + 72, 8) != m.frames - m.records + 1))
 			return false;
 		if ((needs_copy() && (!end || !m.direct)) || (end && m.unsynced))
 			return false;
+		/* only the end of a copy changes of which activation the data is */
+		if (!end && (!m.line.nr || m.line.at[0] != m.peer.at[0]))
+			return false;
 		on_last(tag)->end = needs_copy();
-		if (end && !m.inconsistent)
+		if (end)
 			adopt();
 		m.copy_ended = m.inconsistent;
 		return true;
@@ -313,22 +319,57 @@ static bool model_frame(const u8 *h, const u8 *payload, u32 plen, const u8 *data
 	return false;
 }
 
+static void take_line(const u8 *hello, struct line *line)
+{
+	u64 i;
+
+	line->nr = get_le(hello + 176, 4);
+	for (i = 0; i < line->nr; i++)
+		line->at[i] = get_le(hello + 192 + 24 * i, 8);
+}
+
+static bool same_line(const struct line *a, const struct line *b)
+{
+	return a->nr == b->nr && !memcmp(a->at, b->at, a->nr * 8);
+}
+
 static bool model_up(const u8 *peer)
 {
-	u32 i;
-
 	drop_open();
-	if (m.rel == DMO_REL_EQUAL && !get_le(peer + 48, 8))
+	take_line(peer, &m.peer);
+	if (!m.peer.nr)
 		return false;
-	m.peer_gen = get_le(peer + 48, 8);
-	for (i = 0; i < 16; i++)
-		m.peer_history[i] = get_le(peer + 56 + 8 * i, 8);
-	if (m.assume && m.rel == DMO_REL_EQUAL) {
-		m.gen = m.peer_gen;
-		memcpy(m.history, m.peer_history, sizeof(m.history));
-	}
+	if (m.assume && m.rel == DMO_REL_EQUAL)
+		m.line = m.peer;
 	m.assume = false;
 	return true;
+}
+
+/* Is @own what a secondary has to say of itself? */
+static void check_hello(const u8 *own)
+{
+	struct line line;
+	bool copy = needs_copy();
+
+	if (!hello_good(own, 192 + 24 * get_le(own + 176, 4) + 16 * get_le(own + 28, 4)))
+		fail("its HELLO is not good");
+	take_line(own, &line);
+	if (!same_line(&line, &m.line))
+		fail("its HELLO has a line of %llu activations, newest %llu, wanted %llu, newest %llu",
+		     line.nr, line.nr ? line.at[0] : 0, m.line.nr, m.line.nr ? m.line.at[0] : 0);
+	if (get_le(own + 88, 8) != m.complete.epoch || get_le(own + 96, 8) != m.complete.n ||
+	    get_le(own + 104, 8) != m.committed.epoch || get_le(own + 112, 8) != m.committed.n ||
+	    get_le(own + 136, 8) != m.activation)
+		fail("its HELLO says that %llu.%llu of %llu is complete, wanted %llu.%llu of %llu",
+		     get_le(own + 88, 8), get_le(own + 96, 8), get_le(own + 136, 8), m.complete.epoch,
+		     m.complete.n, m.activation);
+	if ((get_le(own + 4, 4) & (DMO_SBF_INCONSISTENT | DMO_SBF_ASSUME_EQUAL)) !=
+	    (copy ? DMO_SBF_INCONSISTENT : 0) + (m.assume ? DMO_SBF_ASSUME_EQUAL : 0))
+		fail("the flags of its HELLO are 0x%llx, copy %d, equal %d", get_le(own + 4, 4), copy,
+		     m.assume);
+	if (get_le(own + 72, 8) != (copy ? m.copy_id : 0) || get_le(own + 80, 4) != (copy ? m.copy_step : 0))
+		fail("its HELLO names step %llu of copy %llu, wanted %llu of %llu", get_le(own + 80, 4),
+		     get_le(own + 72, 8), copy ? m.copy_step : 0, copy ? m.copy_id : 0);
 }
 
 /* What a secondary that said @own does with @n bytes. */
@@ -337,7 +378,9 @@ static void model_run(const u8 *own, const u8 *p, size_t n)
 	static u8 peer[DMO_WIRE_MAX_PAYLOAD];
 	u64 expect = 1;
 
+	check_hello(own);
 	m.hello = m.accept = m.direct = m.unsynced = false;
+	m.frames = 0;
 	for (;; expect++) {
 		u32 type, plen, dlen, csum;
 		u8 h[64];
@@ -396,8 +439,9 @@ static void model_run(const u8 *own, const u8 *p, size_t n)
 
 /* -- making a good conversation --------------------------------------------------- */
 
-static u64 records, descs;
+static u64 frames, records, descs, activation;
 static u32 csum;
+static struct dmo_cut making;	/* the chunk that DATA frames are of */
 
 static void data_frame(u16 type)
 {
@@ -408,26 +452,27 @@ static void data_frame(u16 type)
 	for (i = 0; i < n; i++) {
 		u8 *d = payload + 24 * i, mask = rng_chance(&rng, 60) ? 0xff : 1 + rng_below(&rng, 255);
 		bool zero = rng_chance(&rng, 20);
-		u32 count = zero ? 1 + rng_below(&rng, 8) : 1, bytes = 0;
+		u32 count = zero ? 1 + rng_below(&rng, 8) : 1, bytes = (u32)__builtin_popcount(mask) * 512;
 
 		memset(d, 0, 24);
 		put_le(d, v, 4);
 		d[4] = zero ? DMO_DESC_ZERO : DMO_DESC_DATA;
 		d[5] = zero ? 0xff : mask;
 		put_le(d + 8, block, 8);
-		put_le(d + 16, count, 4);
+		put_le(d + 16, zero ? count : bytes, zero ? 8 : 4);
 		block += count + rng_below(&rng, 3);
 		if (zero)
 			continue;
-		bytes = (u32)__builtin_popcount(mask) * 512;
 		memset(data + dlen, 1 + (int)rng_below(&rng, 255), bytes);
 		for (k = 0; k < bytes; k += 512)
 			put_le(data + dlen + k, rng_next(&rng), 8);
 		put_le(d + 20, dmo_crc(0, data + dlen, bytes), 4);
 		dlen += bytes;
 	}
-	add(type, (struct dmo_cut){ }, 0, payload, n * 24, data, dlen);
-	if (type == DMO_FRAME_DATA) {
+	if (type == DMO_FRAME_DIRECT) {
+		add(type, (struct dmo_cut){ }, rng_below(&rng, 5), payload, n * 24, data, dlen);
+	} else {
+		add(type, making, ++frames, payload, n * 24, data, dlen);
 		records++;
 		descs += n;
 		csum = dmo_crc(csum, payload, n * 24);
@@ -436,12 +481,13 @@ static void data_frame(u16 type)
 
 static void last_frame(struct dmo_cut tag, u32 flags)
 {
-	u8 payload[48];
-	struct dmo_last l = { .table = { 1, 1 }, .time_ns = 5, .total_records = records,
-			      .total_desc = descs, .total_csum = csum, .flags = flags };
+	u8 payload[DMO_WIRE_LAST_LEN];
+	struct dmo_last l = { .table = { 1, 1 }, .time_ns = 5, .total_records = records, .total_desc = descs,
+			      .total_csum = csum, .flags = flags, .activation = activation,
+			      .first = records ? frames - records + 1 : 0 };
 
 	dmo_last_encode(&l, payload);
-	add(DMO_FRAME_LAST, tag, 0, payload, 48, NULL, 0);
+	add(DMO_FRAME_LAST, tag, 0, payload, sizeof(payload), NULL, 0);
 	records = descs = csum = 0;
 }
 
@@ -466,16 +512,15 @@ static void make_primary(const struct dmo_hello *theirs)
 
 	len = nr = 0;
 	number = 0;
-	records = descs = csum = 0;
+	frames = records = descs = csum = 0;
 	ours = *theirs;
 	ours.role = DMO_ROLE_PRIMARY;
 	ours.flags = theirs->flags & DMO_SBF_ASSUME_EQUAL;
-	ours.gen_current = theirs->gen_current ?: 1;
-	if (rng_chance(&rng, 5)) {	/* promoted since: an ancestor's data */
-		memmove(ours.gen_history + 1, ours.gen_history, 15 * 8);
-		ours.gen_history[0] = ours.gen_current;
-		ours.gen_current = rng_next(&rng) | 1;
-	}
+	ours.peer = rng_below(&rng, 9);
+	ours.activation = 0;
+	if (!ours.line.nr || rng_chance(&rng, 5))	/* active once more since: an ancestor's data */
+		dmo_line_add(&ours.line, rng_next(&rng) | 1);
+	activation = dmo_line_newest(&ours.line);
 	add(DMO_FRAME_HELLO, (struct dmo_cut){ }, 0, payload, dmo_hello_encode(&ours, payload), NULL, 0);
 	simple(DMO_FRAME_ACCEPT, (struct dmo_cut){ }, 0);
 	if (copy) {
@@ -486,11 +531,15 @@ static void make_primary(const struct dmo_hello *theirs)
 		simple(DMO_FRAME_SYNC, (struct dmo_cut){ }, theirs->copy_step + 1 ?: 1);
 	}
 	while (chunks--) {
-		tag = above(tag);
+		tag = making = above(tag);
 		for (n = rng_below(&rng, 4); n; n--) {
 			data_frame(DMO_FRAME_DATA);
-			if (rng_chance(&rng, 10))
-				simple(DMO_FRAME_DROP, tag, 0);
+			if (!rng_chance(&rng, 10))
+				continue;
+			simple(DMO_FRAME_DROP, tag, 0);
+			tag = above(tag);
+			if (rng_chance(&rng, 50))	/* or some more of the one that was dropped */
+				making = tag;
 		}
 		if (rng_chance(&rng, 20))
 			simple(DMO_FRAME_PING, (struct dmo_cut){ }, 0);
@@ -846,11 +895,10 @@ static void check_secondary(const char *when)
 		}
 }
 
-static void format(struct node *n, const char *name, u32 role, u32 flags, u64 gen)
+static void format(struct node *n, const char *name, u32 role, u32 flags)
 {
 	struct node_format f = { .role = role, .flags = flags, .nr_volumes = NR_VOLS,
-				 .meta_blocks = 4096, .generation = gen, .cycle_ms = 20,
-				 .link_timeout_ms = 200 };
+				 .meta_blocks = 4096, .cycle_ms = 20, .link_timeout_ms = 200 };
 	u32 i;
 
 	for (i = 0; i < NR_VOLS; i++)
@@ -906,7 +954,7 @@ static void secondary_batch(u32 n)
 	int fd[2];
 
 	model_reset();
-	format(&node, "s", DMO_ROLE_SECONDARY, DMO_SBF_ASSUME_EQUAL, 0);
+	format(&node, "s", DMO_ROLE_SECONDARY, DMO_SBF_ASSUME_EQUAL);
 	must_call(&node, node_do_start, NULL, "start");
 	for (at_mutation = 0; at_mutation < n; at_mutation++) {
 		struct dmo_cut was = m.committed;
@@ -994,7 +1042,10 @@ static void secondary_fiber(void *arg)
 	ours = theirs;
 	ours.role = DMO_ROLE_SECONDARY;
 	ours.flags = theirs.flags & DMO_SBF_ASSUME_EQUAL;
-	ours.gen_current = rng_chance(&rng, 10) ? 0 : theirs.gen_current;
+	ours.peer = 0;
+	if (rng_chance(&rng, 10))
+		ours.line.nr = 0;
+	ours.activation = dmo_line_newest(&ours.line);
 	ours.chunk_max = 4 << 20;
 	if (rng_chance(&rng, 15)) {
 		ours.complete = ours.committed = ours.restored = (struct dmo_cut){ };
@@ -1009,7 +1060,7 @@ static void secondary_fiber(void *arg)
 	if (dmo_cut_cmp(ours.committed, newest_last) > 0)
 		newest_last = ours.committed;
 	answer(&a, DMO_FRAME_HELLO, (struct dmo_cut){ }, 0, payload, dmo_hello_encode(&ours, payload));
-	for (i = 192; len >= 64 + 256 && i < 224; i += 16) {	/* mutated, perhaps */
+	for (i = 88; len >= 64 + 192 && i < 120; i += 16) {	/* mutated, perhaps */
 		struct dmo_cut c = { get_le(stream + 64 + i, 8), get_le(stream + 72 + i, 8) };
 
 		if (dmo_cut_cmp(c, newest_last) > 0)
@@ -1093,7 +1144,7 @@ static void make_equal(void)
 	u64 b;
 	u32 v;
 
-	format(&second, "t", DMO_ROLE_SECONDARY, 0, 0);
+	format(&second, "t", DMO_ROLE_SECONDARY, 0);
 	must_call(&second, node_do_start, NULL, "start of the real secondary");
 	conn_new(node.host, second.host, &net, fd);
 	must_call(&node, do_attach, &fd[0], "attach");
@@ -1121,7 +1172,7 @@ static void primary_batch(u32 n)
 	int fd[2];
 
 	newest_last = (struct dmo_cut){ };
-	format(&node, "p", DMO_ROLE_PRIMARY, DMO_SBF_ASSUME_EQUAL, 1);
+	format(&node, "p", DMO_ROLE_PRIMARY, DMO_SBF_ASSUME_EQUAL);
 	must_call(&node, node_do_start, NULL, "start");
 	for (at_mutation = 0; at_mutation < n; at_mutation++) {
 		struct writing w = { .left = rng_below(&rng, 6) };

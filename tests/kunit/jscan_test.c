@@ -58,7 +58,7 @@ static void put_data(struct fixture *f, u32 block)
 		memset(f->ring[pos + 1 + i], block + i, DMO_BLOCK);
 		d->desc[i] = (struct dmo_desc) {
 			.type = DMO_DESC_DATA, .mask = 0xff, .block = cpu_to_le64(block + i),
-			.count = cpu_to_le32(1),
+			.len = cpu_to_le32(4096),
 			.csum = cpu_to_le32(dmo_mask_csum(f->ring[pos + 1 + i], 0xff)),
 		};
 	}

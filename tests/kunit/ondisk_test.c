@@ -26,7 +26,7 @@ static int init(struct kunit *test)
 	f->sb.generation = 3;
 	f->sb.role = DMO_ROLE_PRIMARY;
 	f->sb.flags = DMO_SBF_PLAIN;
-	f->sb.gen_current = 0x1122334455667788;
+	dmo_line_add(&f->sb.line, 0x1122334455667788);
 	f->sb.cycle_ms = 1000;
 	f->sb.budget_mib = 64;
 	f->sb.link_timeout_ms = 5000;
@@ -143,10 +143,10 @@ static void record(struct kunit *test)
 	u32 i, accepted = 0;
 
 	d->desc[0] = (struct dmo_desc) {
-		.type = DMO_DESC_DATA, .mask = 1, .count = cpu_to_le32(1),
+		.type = DMO_DESC_DATA, .mask = 1, .len = cpu_to_le32(512),
 	};
 	d->desc[1] = (struct dmo_desc) {
-		.type = DMO_DESC_ZERO, .mask = 0xff, .count = cpu_to_le32(1000),
+		.type = DMO_DESC_ZERO, .mask = 0xff, .count = cpu_to_le64(1000),
 	};
 	dmo_rec_encode(&in, uuid, f->buf);
 	KUNIT_ASSERT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, f->why), 0);

@@ -20,8 +20,8 @@ static int init(struct kunit *test)
 	f->prim.version_max = 1;
 	f->prim.uuid[0] = 0xab;
 	f->prim.role = DMO_ROLE_PRIMARY;
-	f->prim.gen_current = 9;
-	f->prim.gen_history[0] = 8;
+	dmo_line_add(&f->prim.line, 8);
+	dmo_line_add(&f->prim.line, 9);
 	f->prim.nr_volumes = 1;
 	f->prim.volumes[0] = (struct dmo_volume_info) { .id = 1, .lbs = 512, .sectors = 4096 };
 	f->sec = f->prim;
@@ -64,7 +64,7 @@ static void frames(struct kunit *test)
 	h.type = DMO_FRAME_PING;
 	dmo_frame_encode(f->hdr, &h, f->payload);
 	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), 0);
-	f->hdr[8] = 2;
+	f->hdr[8] = 1;
 	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), -EPROTONOSUPPORT);
 }
 
@@ -83,7 +83,7 @@ static void descriptors(struct kunit *test)
 	for (i = 0; i < 128; i++)
 		d[i] = (struct dmo_desc) {
 			.volume = cpu_to_le32(1), .type = DMO_DESC_DATA, .mask = 3,
-			.block = cpu_to_le64(2 * (127 - i)), .count = cpu_to_le32(1),
+			.block = cpu_to_le64(2 * (127 - i)), .len = cpu_to_le32(1024),
 		};
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024), 0);
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024 - 512), -EPROTO);
@@ -105,7 +105,7 @@ static void hello(struct kunit *test)
 	struct fixture *f = test->priv;
 	u32 len = dmo_hello_encode(&f->sec, f->payload), i;
 
-	KUNIT_EXPECT_EQ(test, len, 272);
+	KUNIT_EXPECT_EQ(test, len, 192 + 2 * 24 + 16);
 	KUNIT_ASSERT_EQ(test, dmo_hello_decode(f->payload, len, &f->got, f->why), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&f->got, &f->sec, sizeof(f->sec)), 0);
 	for (i = 0; i < len; i++)
@@ -132,12 +132,13 @@ static void verdict(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_SAME);
-	f->sec.gen_current = 8;
+	f->sec.line.nr = 1;
+	f->sec.line.at[0].activation = 8;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_ANCESTOR);
-	f->sec.gen_current = 7;
+	f->sec.line.at[0].activation = 7;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_REFUSE);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "diverged"));
-	f->sec.gen_current = 0;
+	f->sec.line.nr = 0;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_FRESH);
 	f->prim.flags = DMO_SBF_ASSUME_EQUAL;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_FRESH);

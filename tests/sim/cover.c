@@ -432,7 +432,7 @@ void __wrap_dmo_primary_link_up(struct dmo_primary *p, const struct dmo_hello *p
 		COVER("handshake: assumed equal");
 		break;
 	case DMO_REL_SAME:
-		COVER("handshake: same generation");
+		COVER("handshake: same activation");
 		if (based && older->state == DMO_CHUNK_SHIPPING &&
 		    !dmo_cut_cmp(peer->complete, older->cut))
 			COVER("handshake: COMPLETE was lost with the old link");

@@ -61,8 +61,6 @@ void node_format(struct node *n, const struct node_format *f)
 	sb.flags = f->flags | DMO_SBF_PLAIN;
 	if (f->role == DMO_ROLE_SECONDARY && !(f->flags & DMO_SBF_ASSUME_EQUAL))
 		sb.flags |= DMO_SBF_INCONSISTENT;
-	if (f->role == DMO_ROLE_PRIMARY)
-		sb.gen_current = f->generation ?: 1;
 	sb.cycle_ms = f->cycle_ms ?: 100;
 	sb.budget_mib = f->budget_mib ?: 1;
 	sb.link_timeout_ms = f->link_timeout_ms ?: 1000;

@@ -19,7 +19,6 @@ struct node_format {
 	u64 sectors[NODE_VOLUMES];	/* at least 2048 each */
 	u64 meta_blocks;	/* at least 385 or so: see dmo_super_layout() */
 	u32 cycle_ms, budget_mib, link_timeout_ms;	/* 0: 100, 1, 1000 */
-	u64 generation;		/* primary; 0: 1 */
 };
 
 struct node {

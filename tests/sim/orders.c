@@ -55,7 +55,7 @@ static struct {
 /* ---- the primary ---- */
 
 static struct socket *sock;
-static u64 number, records, descs;
+static u64 number, frames, records, descs;
 static u32 csum;
 static bool done;
 
@@ -74,7 +74,8 @@ static bool move(bool out, void *buf, size_t n)
 static void send_frame(u16 type, u64 n, const void *payload, u32 plen, const void *data, u32 dlen)
 {
 	struct dmo_frame_hdr h = { .type = type, .number = ++number, .payload_len = plen,
-				   .data_len = dlen, .tag = { n ? 1 : 0, n } };
+				   .data_len = dlen, .tag = { n ? 1 : 0, n },
+				   .arg = type == DMO_FRAME_DATA ? ++frames : 0 };
 	u8 hdr[DMO_WIRE_HDR];
 
 	dmo_frame_encode(hdr, &h, payload);
@@ -83,8 +84,8 @@ static void send_frame(u16 type, u64 n, const void *payload, u32 plen, const voi
 		fail("the link is lost");
 }
 
-/* The answer of this @type; what else is said is noted. */
-static void hear(u16 type, u8 *payload)
+/* The answer of this @type; what else is said is noted. Return: length of its payload */
+static u32 hear(u16 type, u8 *payload)
 {
 	static u64 numbers;
 	struct dmo_frame_hdr h;
@@ -106,6 +107,7 @@ static void hear(u16 type, u8 *payload)
 		if (h.type == DMO_FRAME_COMMITTED)
 			m.committed = max(m.committed, h.tag.n);
 	} while (h.type != type);
+	return h.payload_len;
 }
 
 static void fill(u8 *to, u64 mark)
@@ -134,26 +136,27 @@ static void send_data(u32 nr)
 		d[i].type = DMO_DESC_DATA;
 		d[i].mask = 0xff;
 		d[i].block = cpu_to_le64(first + i);
-		d[i].count = cpu_to_le32(1);
+		d[i].len = cpu_to_le32(DMO_BLOCK);
 		d[i].csum = cpu_to_le32(dmo_mask_csum(data + i * DMO_BLOCK, 0xff));
 	}
 	records++;
 	descs += nr;
 	csum = dmo_crc(csum, d, nr * sizeof(d[0]));
-	send_frame(DMO_FRAME_DATA, 0, d, nr * sizeof(d[0]), data, nr * DMO_BLOCK);
+	send_frame(DMO_FRAME_DATA, m.lasts + 1, d, nr * sizeof(d[0]), data, nr * DMO_BLOCK);
 }
 
 static void send_last(void)
 {
 	struct dmo_last l = { .table = { 1, 1 }, .time_ns = 5, .total_records = records,
-			      .total_desc = descs, .total_csum = csum };
-	struct dmo_wire_last wire;
+			      .total_desc = descs, .total_csum = csum, .activation = 1,
+			      .first = records ? frames - records + 1 : 0 };
+	u8 wire[DMO_WIRE_LAST_LEN];
 
 	m.lasts++;
 	memcpy(m.mark[m.lasts + 1], m.mark[m.lasts], sizeof(m.mark[0]));
 	records = descs = csum = 0;
-	dmo_last_encode(&l, &wire);
-	send_frame(DMO_FRAME_LAST, m.lasts, &wire, sizeof(wire), NULL, 0);
+	dmo_last_encode(&l, wire);
+	send_frame(DMO_FRAME_LAST, m.lasts, wire, sizeof(wire), NULL, 0);
 }
 
 static void shake_hands(u8 *payload)
@@ -161,12 +164,12 @@ static void shake_hands(u8 *payload)
 	static struct dmo_hello h;
 	char why[DMO_REASON_LEN];
 
-	hear(DMO_FRAME_HELLO, payload);
-	if (dmo_hello_decode(payload, sizeof(struct dmo_wire_hello) + sizeof(struct dmo_wire_volume),
-			     &h, why))
+	if (dmo_hello_decode(payload, hear(DMO_FRAME_HELLO, payload), &h, why))
 		fail("%s", why);
 	h.role = DMO_ROLE_PRIMARY;
-	h.gen_current = 1;
+	h.activation = 0;
+	h.line.nr = 0;
+	dmo_line_add(&h.line, 1);
 	send_frame(DMO_FRAME_HELLO, 0, payload, dmo_hello_encode(&h, payload), NULL, 0);
 	send_frame(DMO_FRAME_ACCEPT, 0, NULL, 0, NULL, 0);
 	hear(DMO_FRAME_ACCEPT, payload);
@@ -180,7 +183,7 @@ static void play(void *fd)
 	int err;
 
 	sock = sockfd_lookup(*(int *)fd, &err);
-	number = records = descs = csum = 0;
+	number = frames = records = descs = csum = 0;
 	shake_hands(payload);
 	for (p = script; *p; p++) {
 		switch (*p) {

@@ -100,6 +100,7 @@ static void twin_main(void *unused)
 	(void)unused;
 	if (rc)
 		sim_fail("a copy of the primary's disks, all of one moment, does not start: %d", rc);
+	note_activation(&twin);
 	n = rng_range(&sim_sched, 4, 40);
 	for (i = 0; i < n; i++) {
 		write_one(&twin);
@@ -147,6 +148,7 @@ void twin_end(u32 seed, bool takes)
 	if (!takes || w.alone || w.promoting)
 		return;
 	COVER("other: a copy takes the place of the primary");
+	w.may_diverge = true;
 	crash(pri, seed);
 	disk_copy_from(pri->meta, twin.meta, DISK_ALL, r);
 	for (v = 0; v < pri->nr_volumes; v++)
@@ -397,6 +399,8 @@ static void starting(void *unused)
 		w.flush_checked = m.nr_versions;
 	}
 	t.rc = node_start(n);
+	if (!t.rc)
+		note_activation(n);
 	t.stage = STAGE_STARTED;
 }
 
@@ -479,6 +483,7 @@ static void settled(void)
 	if (n == pri && t.phase != PHASE_UNDONE) {
 		/* an epoch of an earlier moment */
 		model_lineage();
+		w.may_diverge = true;
 	} else if (t.phase == PHASE_ACCEPTED) {
 		if (!dmo_copy_inconsistent(s->sec->copy_state))
 			sim_fail_note("another data device is accepted, and not INCONSISTENT");

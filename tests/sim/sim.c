@@ -406,6 +406,22 @@ static void take_over(struct node *n, struct dmo_cut cut)
 }
 
 /* The tables are active. */
+void note_activation(struct node *n)
+{
+	struct dmo_session *s = node_session(n);
+	u64 activation;
+	u32 i;
+
+	if (!s || !s->pri)
+		return;
+	activation = dmo_line_newest(&s->meta->sb.line);
+	for (i = 0; i < w.nr_activations; i++)
+		if (w.activations[i] == activation)
+			sim_fail("an activation bears the id of another one");
+	if (w.nr_activations < ARRAY_SIZE(w.activations))
+		w.activations[w.nr_activations++] = activation;
+}
+
 void started(struct node *n)
 {
 	struct dmo_session *s = node_session(n);
@@ -449,6 +465,7 @@ static void start_main(void *arg)
 		if (w.healing && rc != -ENOMEM && rc != -EIO && rc != -EUCLEAN)
 			sim_fail("start failed with %d", rc);
 	}
+	note_activation(n);
 	started(n);
 	w.busy[index_of(n)] = false;
 }
@@ -647,8 +664,10 @@ static void connect_nodes(void)
 	if (w.silence)
 		w.silence_until = sim_now + 3 * SIM_SEC;
 	w.silence = false;
-	if (other)
+	if (other) {
 		doubt_sec(DOUBT_FOREIGN);
+		w.may_diverge = true;
+	}
 	else if (w.doubt)
 		w.doubt_cut = model_newest();
 	for (i = 0; i < 2; i++) {
@@ -1190,6 +1209,39 @@ static void give_up_old(void)
 	boot(sec);
 }
 
+/*
+ * The primary knows nothing of what the secondary has: it was put back to an older state, or the secondary
+ * had the link with another primary. They refuse each other (R6) until the operator gives the secondary's
+ * data up.
+ */
+static void settle_divergence(void)
+{
+	struct node_format f = the_format(DMO_ROLE_SECONDARY);
+	struct dmo_session *p = node_session(pri), *s = node_session(sec);
+	u32 refused = READ_ONCE(s->refused) | READ_ONCE(p->refused);
+
+	if (!(refused & DMO_F_REFUSED) || refused & DMO_F_STRANGER)
+		return;
+	if (!w.may_diverge) {
+		sim_fail_note("two sides refuse each other, and nothing was put back");
+		return;
+	}
+	COVER("handshake: diverged, and the secondary is formatted again");
+	crash(sec, 1);
+	f.flags = 0;
+	node_format(sec, &f);
+	doubt_sec(DOUBT_FOREIGN);
+	m.complete = (struct dmo_cut){ 0 };
+	m.committed = (struct dmo_cut){ 0 };
+	boot(sec);
+}
+
+static bool both_run(void)
+{
+	return pri->started && sec->started && !w.busy[0] && !w.busy[1] && !w.alone && !w.promoting &&
+	       !w.tampering && node_session(pri) && node_session(sec);
+}
+
 static void power_on(void)
 {
 	int i;
@@ -1360,6 +1412,8 @@ static void act(const struct act *a)
 	for (i = 0; i < 2; i++)
 		if (needs_restart(&nodes[i]) && !w.busy[i] && rng_below(&sim_sched, 4) == 0)
 			command(&nodes[i], ACT_RESTART, 0, 0);
+	if (both_run() && rng_below(&sim_sched, 4) == 0)
+		settle_divergence();
 }
 
 /* ---- the end ---- */
@@ -1399,6 +1453,8 @@ static void mend(void)
 
 	give_up_old();
 	power_on();
+	if (both_run())
+		settle_divergence();
 	for (i = 0; i < 2; i++) {
 		struct node *n = &nodes[i];
 

@@ -57,6 +57,9 @@ extern struct world {
 	bool twin_turn;			/* the link is to be made with the other primary */
 	bool conn_twin;			/* ... and was */
 	u32 turn_in;			/* the other one gets it so many bytes after the next cycle's end */
+	u64 activations[64];		/* of primaries, of all hosts */
+	u32 nr_activations;
+	bool may_diverge;		/* a primary was put back, or there was a second one */
 	bool tampering;			/* a node's disks are not what they were, and it is not settled what of it */
 	bool alone;			/* a promoted primary whose peer is not formatted yet */
 } w;
@@ -77,6 +80,8 @@ void crash(struct node *n, u32 seed);
 void boot(struct node *n);
 void note_known(void);
 void stop_node(struct node *n);
+/* @n has been activated: if as primary, then as one of its own (R8). */
+void note_activation(struct node *n);
 /* The tables of @n are active. */
 void started(struct node *n);
 /* From here on the secondary is what @doubt says, or worse. */

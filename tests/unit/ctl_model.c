@@ -326,7 +326,7 @@ static void put_session(struct nl_msg *msg, uint32_t role, const char *label)
 	nla_put_u32(msg, DMO_A_BLOCK, DMO_BLOCK_NO_LINK);
 	nla_put_u64(msg, DMO_A_BLOCK_MS, 61000);
 	nla_put_string(msg, DMO_A_REASON, "peer said: \x1b[31mno\t\n");
-	nla_put_u64(msg, DMO_A_GENERATION, 0xabcdef);
+	nla_put_u64(msg, DMO_A_ACTIVATION, 0xabcdef);
 	if (role == DMO_ROLE_PRIMARY) {
 		nest = nla_nest_start(msg, DMO_A_CHUNK_ACTIVE);
 		nla_put_u32(msg, DMO_CA_STATE, DMO_CHUNK_ACTIVE);
@@ -576,7 +576,7 @@ static void put_chunk(int fd, const struct dmo_super *sb, struct dmo_jpos *at, u
 		d[i].type = DMO_DESC_DATA;
 		d[i].mask = DMO_FULL_MASK;
 		d[i].block = cpu_to_le64(i);
-		d[i].count = cpu_to_le32(1);
+		d[i].len = cpu_to_le32(hweight8(d[i].mask) * 512);
 		d[i].csum = cpu_to_le32(dmo_mask_csum(data, DMO_FULL_MASK));
 		if (torn && i)
 			data[77] ^= 1;
@@ -595,7 +595,7 @@ static void put_chunk(int fd, const struct dmo_super *sb, struct dmo_jpos *at, u
 	put_rec(fd, sb, at, &rec, hdr);
 }
 
-static int edit_image(const char *path, bool newer)
+static int edit_image(const char *path, u32 version)
 {
 	static u8 buf[DMO_SB_BYTES];
 	char why[DMO_REASON_LEN];
@@ -607,9 +607,9 @@ static int edit_image(const char *path, bool newer)
 	if (ord_metafile_open(&m, path, O_RDWR, why) || m.chosen < 0 || m.st_chosen < 0)
 		return 1;
 	sb = &m.sb[m.chosen];
-	if (newer) {
+	if (version) {
 		dmo_super_encode(sb, buf);
-		((struct dmo_disk_super *)buf)->version = cpu_to_le32(DMO_FORMAT_VERSION + 1);
+		((struct dmo_disk_super *)buf)->version = cpu_to_le32(version);
 		((struct dmo_disk_super *)buf)->csum = 0;
 		((struct dmo_disk_super *)buf)->csum = cpu_to_le32(dmo_crc(0, buf, sizeof(buf)));
 		return pwrite(m.fd, buf, sizeof(buf), DMO_SB_BLOCK1 * DMO_BLOCK) < 0;
@@ -632,9 +632,11 @@ int main(int argc, char **argv)
 	struct ord_event ev;
 
 	if (argc == 3 && !strcmp(argv[1], "journal"))
-		return edit_image(argv[2], false);
+		return edit_image(argv[2], 0);
 	if (argc == 3 && !strcmp(argv[1], "newer"))
-		return edit_image(argv[2], true);
+		return edit_image(argv[2], DMO_FORMAT_VERSION + 1);
+	if (argc == 3 && !strcmp(argv[1], "older"))
+		return edit_image(argv[2], DMO_FORMAT_VERSION - 1);
 	if (argc == 3 && !strcmp(argv[1], "print")) {
 		two_sessions(&list);
 		if (!strcmp(argv[2], "json"))

@@ -79,12 +79,12 @@ peer=$(sed -n 's/^peer: orderedctl //p' "$dir/out")
 uuid=$(sed -n 's/^uuid //p' "$dir/out")
 expect dump-primary 0 "uuid  *$uuid" 'label  *db' 'role  *primary' 'flags  *plain$' 'cycle_ms  *250' \
 	'volume 7  *1.00 GiB (2097152 sectors), logical block 512' 'volume 8 .* logical block 4096' \
-	'!generation_id  *0000000000000000' 'verdict  *valid' '!damaged' -- "$ctl" dump "$dir/m"
+	'activation  *0000000000000000' 'verdict  *valid' '!damaged' -- "$ctl" dump "$dir/m"
 image s
 # shellcheck disable=SC2086 # words
 expect format-peer-line 0 "^uuid $uuid" 'role primary' -- "$ctl" ${peer/PEER-META/$dir/s}
 expect dump-secondary 0 "uuid  *$uuid" 'role  *secondary' 'flags  *plain,inconsistent' \
-	'generation_id  *0000000000000000' 'cycle_ms  *250' -- "$ctl" dump "$dir/s"
+	'activation  *0000000000000000' 'cycle_ms  *250' -- "$ctl" dump "$dir/s"
 image e
 expect format-assume-equal 0 '--assume-equal' -- \
 	"$ctl" format --plain --role secondary --volume 1:1G --assume-equal "$dir/e"
@@ -106,8 +106,8 @@ md5sum < "$dir/m" > "$dir/before"
 if md5sum < "$dir/m" | cmp -s - "$dir/before"; then ok dump-changes-nothing; else bad dump-changes-nothing changed; fi
 
 fmt a; fmt b
-if [ "$("$ctl" dump "$dir/a" | grep -E 'uuid|generation_id|tail_seq' | sort -u)" != \
-     "$("$ctl" dump "$dir/b" | grep -E 'uuid|generation_id|tail_seq' | sort -u)" ]; then
+if [ "$("$ctl" dump "$dir/a" | grep -E 'uuid|tail_seq' | sort -u)" != \
+     "$("$ctl" dump "$dir/b" | grep -E 'uuid|tail_seq' | sort -u)" ]; then
 	ok format-is-random
 else
 	bad format-is-random "two formats made the same ids"
@@ -269,8 +269,12 @@ expect dump-foreign 1 'something else' -- "$ctl" dump "$dir/d"
 : > "$dir/d"
 expect dump-empty 1 'unformatted' -- "$ctl" dump "$dir/d"
 fmt d; "$out/ctl_model" newer "$dir/d"
-expect dump-newer 1 'verdict  *newer' 'format version is 2' 'newer software' -- "$ctl" dump "$dir/d"
+expect dump-newer 1 'verdict  *unsupported' 'format version is 3' 'newer software' -- "$ctl" dump "$dir/d"
 expect format-refuses-newer 1 'primary' '--force' -- "$ctl" format "${p[@]}" "${v[@]}" "$dir/d"
+fmt d; "$out/ctl_model" older "$dir/d"
+expect dump-older 1 'verdict  *unsupported' 'format version is 1' 'format both metadata devices again' -- "$ctl" dump "$dir/d"
+expect format-refuses-older 1 'version is 1' '--force' -- "$ctl" format "${p[@]}" "${v[@]}" "$dir/d"
+expect format-forced-over-older 0 'role primary' -- "$ctl" format --force "${p[@]}" "${v[@]}" "$dir/d"
 fmt a; fmt d; dd if="$dir/a" of="$dir/d" bs=4096 count=8 conv=notrunc status=none
 expect dump-two-sessions 1 'different sessions' -- "$ctl" dump "$dir/d"
 expect dump-no-file 1 "can't open" -- "$ctl" dump "$dir/none"
@@ -382,7 +386,7 @@ d = json.load(open(sys.argv[1]))
 a, b = d
 assert a["cut"] == {"epoch": 2, "n": 17} and a["cut_committed"] is None and a["lag_ms"] == 1500
 assert a["chunk_active"]["slots"] == 5 and a["chunk_active"]["state"] == "active" and b["chunk_active"] is None
-assert a["plain"] is True and a["assume_equal"] is False and a["block"] == "no-link" and a["generation"] == "0000000000abcdef"
+assert a["plain"] is True and a["assume_equal"] is False and a["block"] == "no-link" and a["activation"] == "0000000000abcdef"
 assert a["volumes"][0]["sectors"] == 20480 and a["block_remedy"] and list(a) == list(b)' "$dir/out" 2> "$dir/err"; then
 	ok json-content
 else

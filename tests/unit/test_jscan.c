@@ -218,7 +218,6 @@ static struct dmo_rec m_content(u64 n, u32 i, u32 max_blocks)
 
 		d->volume = cpu_to_le32(unit_below(3));
 		d->block = cpu_to_le64(unit_rand() >> 20);
-		d->count = cpu_to_le32(1);
 		if (unit_below(4) && data < max_blocks) {
 			u8 *b = body + data++ * DMO_BLOCK;
 
@@ -227,11 +226,12 @@ static struct dmo_rec m_content(u64 n, u32 i, u32 max_blocks)
 			unit_fill(b + DMO_BLOCK - 64, 64);
 			d->type = DMO_DESC_DATA;
 			d->mask = 1 + unit_below(255);
+			d->len = cpu_to_le32(hweight8(d->mask) * 512);
 			d->csum = cpu_to_le32(dmo_mask_csum(b, d->mask));
 		} else {
 			d->type = DMO_DESC_ZERO;
 			d->mask = 0xff;
-			d->count = cpu_to_le32(1 + unit_below(1000));
+			d->count = cpu_to_le64(1 + unit_below(1000));
 		}
 	}
 	rec = data_rec(nr, data);
@@ -269,7 +269,7 @@ static void m_data_blocks(u32 blocks)
 		d->type = DMO_DESC_DATA;
 		d->mask = 0xff;
 		d->block = cpu_to_le64(i);
-		d->count = cpu_to_le32(1);
+		d->len = cpu_to_le32(hweight8(d->mask) * 512);
 		d->csum = cpu_to_le32(dmo_mask_csum(body + i * DMO_BLOCK, 0xff));
 	}
 	if (!i) {
@@ -277,7 +277,7 @@ static void m_data_blocks(u32 blocks)
 
 		d->type = DMO_DESC_ZERO;
 		d->mask = 0xff;
-		d->count = cpu_to_le32(5);
+		d->count = cpu_to_le64(5);
 	}
 	rec = data_rec(max_t(u32, i, 1), i);
 	m_data_put(&rec);
@@ -849,7 +849,7 @@ static void insane_records(void **state)
 		memset(d, 0, sizeof(*d));
 		d->type = DMO_DESC_DATA;
 		d->mask = 0xff;
-		d->count = cpu_to_le32(1);
+		d->len = cpu_to_le32(hweight8(d->mask) * 512);
 	}
 	dmo_rec_encode(&rec, uuid, hdr);
 	memcpy(m.stable[15], hdr, DMO_BLOCK);
@@ -1085,7 +1085,7 @@ static void random_rings(void **state)
 
 				d->type = 1 + unit_below(2);
 				d->mask = 0xff;
-				d->count = cpu_to_le32(1);
+				d->len = cpu_to_le32(hweight8(d->mask) * 512);
 				d->csum = cpu_to_le32(d->type == 1 ?
 					  dmo_mask_csum(m.stable[0], 0xff) : 0);
 				data += d->type == 1;

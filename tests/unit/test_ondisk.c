@@ -64,9 +64,9 @@ static void make_super(u32 nr)
 	sb.compat = 0xf00;
 	sb.role = DMO_ROLE_SECONDARY;
 	sb.flags = DMO_SBF_PLAIN | DMO_SBF_INCONSISTENT;
-	sb.gen_current = 0x1122334455667788;
-	for (i = 0; i < DMO_GEN_HISTORY; i++)
-		sb.gen_history[i] = 1000 + i;
+	for (i = 0; i < DMO_MAX_LINE; i++)
+		dmo_line_add(&sb.line, 1000 + i);
+	dmo_line_add(&sb.line, 0x1122334455667788);
 	sb.copy_id = 99;
 	sb.cycle_ms = 1000;
 	sb.budget_mib = 256;
@@ -108,20 +108,27 @@ static void super_bytes(void **state)
 	make_super(2);
 	dmo_super_encode(&sb, sbuf);
 	assert_memory_equal(sbuf, "dmORDsup", 8);
-	assert_memory_equal(sbuf + 12, "\1\0\0\0", 4);
+	assert_memory_equal(sbuf + 12, "\2\0\0\0", 4);
 	assert_memory_equal(sbuf + 16, "\7\0\0\0\0\0\0\0", 8);
 	assert_memory_equal(sbuf + 48, uuid, 16);
 	assert_string_equal((char *)sbuf + 64, "a label");
 	assert_memory_equal(sbuf + 128, "\2\0\0\0\3\0\0\0", 8);
-	assert_memory_equal(sbuf + 176, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
-	assert_memory_equal(sbuf + 332, "\2\0\0\0", 4);
+	assert_memory_equal(sbuf + 176, "\x63\0\0\0\0\0\0\0", 8);
+	assert_memory_equal(sbuf + 192, "\xe8\3\0\0\0\1\0\0\x10\x27\0\0\2\0\0\0\x40\0\0\0\1\0\0\0", 24);
+	/* one peer: id 1, the whole bitmap area of two blocks at 128 */
+	assert_memory_equal(sbuf + 512, "\1\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0", 24);
+	assert_null(memchr_inv(sbuf + 536, 0, 1024 - 536));
+	/* the newest activation in front; the oldest but one is the last */
+	assert_memory_equal(sbuf + 1024, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+	assert_memory_equal(sbuf + 1048, "\x27\4\0\0\0\0\0\0", 8);
+	assert_memory_equal(sbuf + 1024 + 63 * 24, "\xe9\3\0\0\0\0\0\0", 8);
 	assert_memory_equal(sbuf + 4096, "\1\0\0\0\0\2\0\0\0\x08\0\0\0\0\0\0", 16);
-	assert_null(memchr_inv(sbuf + 344, 0, 446 - 344));
+	assert_null(memchr_inv(sbuf + 216, 0, 446 - 216));
 	/* a partition table: 0xda, sector 1, up to the device's end */
 	assert_memory_equal(sbuf + 446, "\0\xff\xff\xff\xda\xff\xff\xff\1\0\0\0\xff\x34\x0c\0", 16);
 	assert_null(memchr_inv(sbuf + 462, 0, 48));
 	assert_memory_equal(sbuf + 510, "\x55\xaa", 2);
-	assert_null(memchr_inv(sbuf + 512, 0, 4096 - 512));
+	assert_null(memchr_inv(sbuf + 2560, 0, 4096 - 2560));
 	assert_null(memchr_inv(sbuf + 4096 + 128, 0, sizeof(sbuf) - 4096 - 128));
 	recsum(sbuf, sizeof(sbuf));
 	assert_int_equal(decode(), 0);
@@ -150,7 +157,7 @@ struct super_case {
 	const char *text;
 };
 
-#define CASE(name, stmt) static void name(struct dmo_super *s) { stmt; }
+#define CASE(name, ...) static void name(struct dmo_super *s) { __VA_ARGS__; }
 CASE(c_uuid, memset(s->uuid, 0, 16))
 CASE(c_label_end, memset(s->label, 'x', DMO_LABEL_LEN))
 CASE(c_label_char, s->label[2] = '\n')
@@ -191,10 +198,18 @@ CASE(c_shift0, s->volumes[1].region_shift = 0)
 CASE(c_shift11, s->volumes[1].region_shift = 11)
 CASE(c_shift31, s->volumes[1].region_shift = 31)
 CASE(c_bm0, s->volumes[1].bitmap_block = 0)
-CASE(c_bm_out, s->volumes[1].bitmap_block = s->bitmap_start - 1)
-CASE(c_bm_end, s->volumes[1].bitmap_block = s->bitmap_start + s->bitmap_blocks)
+CASE(c_bm_end, s->volumes[1].bitmap_block = s->bitmap_blocks)
 CASE(c_bm_over, s->volumes[1].bitmap_block = U64_MAX)
 CASE(c_bm_same, s->volumes[1].bitmap_block = s->volumes[0].bitmap_block)
+CASE(c_peers0, s->nr_peers = 0)
+CASE(c_peer_id0, s->peers[0].id = 0)
+CASE(c_peer_id9, s->peers[0].id = 9)
+CASE(c_peer_before, s->peers[0].bitmap_start--)
+CASE(c_peer_long, s->peers[0].bitmap_blocks++)
+CASE(c_peer_over, s->peers[0].bitmap_blocks = U64_MAX)
+CASE(c_peer_short, s->peers[0].bitmap_blocks--)
+CASE(c_peer_twice, s->peers[s->nr_peers++] = (struct dmo_peer_info){ .id = 1, .bitmap_start = 128 })
+CASE(c_peer_overlap, s->peers[s->nr_peers++] = (struct dmo_peer_info){ 2, 130, 1 })
 
 static const struct super_case super_cases[] = {
 	{ c_uuid, "UUID is all zero" },
@@ -233,14 +248,22 @@ static const struct super_case super_cases[] = {
 	{ c_big, "expected 2048 (1 MiB) to 137438953472 (64 TiB)" },
 	{ c_huge, "size is 18446744073709551615 sectors" },
 	{ c_odd, "2049 sectors, expected a multiple of its logical block size 2048" },
-	{ c_shift0, "volume 1: dirty bitmap at block 129 with region shift 0" },
+	{ c_shift0, "volume 1: dirty bitmap at block 1 with region shift 0" },
 	{ c_shift11, "region shift 11" },
 	{ c_shift31, "region shift 31" },
-	{ c_bm0, "dirty bitmap at block 0 with region shift 16" },
-	{ c_bm_out, "dirty bitmap is 1 blocks at 127, expected within the bitmap area 128+3" },
-	{ c_bm_end, "1 blocks at 131, expected within" },
+	{ c_bm0, "volume 1: dirty bitmap at block 0 overlaps that of volume 2 at 0" },
+	{ c_bm_end, "volume 1: dirty bitmap is 1 blocks at 3, expected within the 3 of peer 1" },
 	{ c_bm_over, "1 blocks at 18446744073709551615" },
-	{ c_bm_same, "volume 1: dirty bitmap at block 128 overlaps that of volume 2 at 128" },
+	{ c_bm_same, "volume 1: dirty bitmap at block 0 overlaps that of volume 2 at 0" },
+	{ c_peers0, "number of peers is 0, expected 1 to 8" },
+	{ c_peer_id0, "peer 0: id is 0, expected 1 to 8" },
+	{ c_peer_id9, "id is 9" },
+	{ c_peer_before, "peer 1: dirty bitmaps are 3 blocks at 127, expected within the bitmap area 128+3" },
+	{ c_peer_long, "are 4 blocks at 128" },
+	{ c_peer_over, "are 18446744073709551615 blocks at 128" },
+	{ c_peer_short, "volume 0: dirty bitmap is 1 blocks at 2, expected within the 2 of peer 1" },
+	{ c_peer_twice, "peer 1 is there twice" },
+	{ c_peer_overlap, "peer 2: dirty bitmaps 130+1 overlap those of peer 1, 128+3" },
 };
 
 /* Each refused both before it is written and when it is read. */
@@ -292,11 +315,15 @@ static void super_raw_refusals(void **state)
 
 	/* a version that a flipped bit made up is damage ... */
 	dmo_super_encode(&sb, sbuf);
-	sbuf[12] = 2;
+	sbuf[12] = 3;
 	assert_refused(decode(), -EUCLEAN, "checksum");
-	/* ... and with a good checksum it is newer */
+	/* ... and with a good checksum it is newer, or older */
 	recsum(sbuf, sizeof(sbuf));
-	assert_refused(decode(), -EPROTONOSUPPORT, "format version is 2, this software knows 1");
+	assert_refused(decode(), -EPROTONOSUPPORT, "format version is 3, this software knows 2: use newer");
+	sbuf[12] = 1;
+	recsum(sbuf, sizeof(sbuf));
+	assert_refused(decode(), -EPROTONOSUPPORT,
+		       "format version is 1, this software knows 2: format both metadata devices again");
 
 	dmo_super_encode(&sb, sbuf);
 	sbuf[40] = 4;
@@ -315,19 +342,61 @@ static void super_raw_refusals(void **state)
 	assert_true(got.compat == (0x8000000000000000 | 0xf00));
 
 	dmo_super_encode(&sb, sbuf);
-	memset(sbuf + 332, 0xff, 4);	/* nothing is read behind the buffer */
+	memset(sbuf + 204, 0xff, 4);	/* nothing is read behind the buffer */
 	recsum(sbuf, sizeof(sbuf));
 	assert_refused(decode(), -EUCLEAN, "number of volumes is 4294967295, expected 1 to 256");
 
 	dmo_super_encode(&sb, sbuf);
-	sbuf[4096 + 64 + 28] = 1;
+	memset(sbuf + 208, 0xff, 4);
 	recsum(sbuf, sizeof(sbuf));
-	assert_refused(decode(), -EPROTONOSUPPORT, "volume 0: flags are 0x1");
+	assert_refused(decode(), -EUCLEAN, "line has 4294967295 activations, expected at most 64");
+
+	dmo_super_encode(&sb, sbuf);
+	memset(sbuf + 212, 0xff, 4);
+	recsum(sbuf, sizeof(sbuf));
+	assert_refused(decode(), -EUCLEAN, "number of peers is 4294967295, expected 1 to 8");
+
+	dmo_super_encode(&sb, sbuf);
+	memset(sbuf + 1024 + 24, 0, 8);
+	recsum(sbuf, sizeof(sbuf));
+	assert_refused(decode(), -EUCLEAN, "line has activation 0000000000000000 at 1");
+	memcpy(sbuf + 1024 + 24, sbuf + 1024, 8);
+	recsum(sbuf, sizeof(sbuf));
+	assert_refused(decode(), -EUCLEAN, "line has activation 1122334455667788 at 1");
 
 	dmo_super_encode(&sb, sbuf);
 	assert_int_equal(dmo_super_decode(sbuf, &got, 100001, why), 0);
 	assert_refused(dmo_super_decode(sbuf, &got, 99999, why), -EUCLEAN,
 		       "truncated: it has 99999 blocks of 4096 bytes, expected 100000");
+}
+
+/* What has no use, or no use yet, is refused if it isn't zero; the partition table is not looked at. */
+static void super_places(void **state)
+{
+	u32 at;
+
+	make_super(2);
+	sb.line.nr = 3;
+	dmo_super_encode(&sb, sbuf);
+	for (at = 0; at < sizeof(sbuf); at++) {
+		bool mbr = at >= 446 && at < 512, unused = at >= 216 && !mbr;
+
+		if ((at >= 512 && at < 516) || (at >= 520 && at < 536))		/* the peer */
+			unused = false;
+		if (at >= 1024 && at < 1024 + 3 * 24 && (at - 1024) % 24 < 8)	/* three activations */
+			unused = false;
+		if (at >= 4096 && at < 4096 + 2 * 64 && at % 64 < 28)		/* two volumes */
+			unused = false;
+		if (!unused && !mbr)
+			continue;
+		sbuf[at] ^= 0x40;
+		recsum(sbuf, sizeof(sbuf));
+		if (mbr)
+			assert_int_equal(decode(), 0);
+		else
+			assert_refused(decode(), -EPROTONOSUPPORT, "where this software has nothing");
+		sbuf[at] ^= 0x40;
+	}
 }
 
 static void super_choice(void **state)
@@ -412,7 +481,9 @@ static void layout(void **state)
 	assert_refused(dmo_super_layout(&sb, 100, why), -ENOSPC,
 		       "has 400 KiB, at least 1540 KiB are needed");
 	assert_int_equal(dmo_super_layout(&sb, 385, why), 0);
-	assert_int_equal(sb.volumes[0].bitmap_block, 128);
+	assert_int_equal(sb.volumes[0].bitmap_block, 0);
+	assert_int_equal(sb.peers[0].bitmap_start, 128);
+	assert_int_equal(sb.peers[0].bitmap_blocks, 1);
 	assert_int_equal(sb.journal_start, 129);
 	assert_int_equal(sb.journal_blocks, 256);
 }
@@ -446,6 +517,7 @@ static const struct dmo_state a_state = {
 	.seq_floor = 0x2000000000000000,
 	.reach = 0x1234,
 	.copy_step = 0x87654321,
+	.restored_activation = 0x1122334455667788,
 };
 
 static void state_round_trip(void **state)
@@ -462,8 +534,9 @@ static void state_round_trip(void **state)
 	assert_memory_equal(buf + 24, uuid, 16);
 	assert_memory_equal(buf + 104, "\x4d\0\0\0\0\0\0\0\1\0\0\0\0\0\0\x10\xef\xbe\xad\xde", 20);
 	assert_memory_equal(buf + 152, "\x34\x12\0\0\0\0\0", 8);
-	assert_memory_equal(buf + 160, "\x21\x43\x65\x87", 4);
-	assert_null(memchr_inv(buf + 164, 0, sizeof(buf) - 164));
+	assert_memory_equal(buf + 124, "\x21\x43\x65\x87", 4);
+	assert_memory_equal(buf + 160, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+	assert_null(memchr_inv(buf + 168, 0, sizeof(buf) - 168));
 	recsum(buf, sizeof(buf));
 	assert_int_equal(dmo_state_decode(buf, uuid, &st, why), 0);
 }
@@ -546,6 +619,14 @@ static void state_refusals(void **state)
 	buf[12] = 1;
 	recsum(buf, sizeof(buf));
 	assert_refused(dmo_state_decode(buf, uuid, &st, why), -EPROTONOSUPPORT, "flags are 0x1");
+	buf[12] = 0;
+	for (i = 168; i < sizeof(buf); i++) {
+		buf[i] = 1;
+		recsum(buf, sizeof(buf));
+		assert_refused(dmo_state_decode(buf, uuid, &st, why), -EPROTONOSUPPORT,
+			       "where this software has nothing");
+		buf[i] = 0;
+	}
 	memset(buf, 0, sizeof(buf));
 	assert_refused(dmo_state_decode(buf, uuid, &st, why), -ENODATA, "never written");
 
@@ -571,15 +652,19 @@ static struct dmo_desc *rdesc(u32 i)
 	return &((struct dmo_disk_rec *)rbuf)->desc[i];
 }
 
-static void make_desc(struct dmo_desc *d, u32 volume, u8 type, u8 mask, u64 block, u32 count)
+static void make_desc(struct dmo_desc *d, u32 volume, u8 type, u8 mask, u64 block, u64 count)
 {
 	memset(d, 0, sizeof(*d));
 	d->volume = cpu_to_le32(volume);
 	d->type = type;
 	d->mask = mask;
 	d->block = cpu_to_le64(block);
-	d->count = cpu_to_le32(count);
-	d->csum = cpu_to_le32(type == DMO_DESC_DATA ? 0x12345678 : 0);
+	if (type != DMO_DESC_DATA) {
+		d->count = cpu_to_le64(count);
+		return;
+	}
+	d->len = cpu_to_le32(hweight8(mask) * 512);
+	d->csum = cpu_to_le32(0x12345678);
 }
 
 static struct dmo_rec make_data(u32 nr)
@@ -612,6 +697,7 @@ static struct dmo_rec a_rec(u32 type)
 		r.total_records = 3;
 		r.total_desc = 300;
 		r.total_csum = 0xabcdef01;
+		r.activation = 0x1122334455667788;
 	}
 	if (type == DMO_REC_LAST || type == DMO_REC_COMMIT)
 		r.tag = (struct dmo_cut){ 5, 110 };
@@ -629,7 +715,7 @@ static void assert_rec_equal(const struct dmo_rec *a, const struct dmo_rec *b)
 	assert_false(dmo_cut_cmp(a->tag, b->tag) || dmo_cut_cmp(a->table, b->table));
 	assert_true(a->time_ns == b->time_ns && a->next_seq == b->next_seq);
 	assert_true(a->total_records == b->total_records && a->total_desc == b->total_desc);
-	assert_true(a->total_csum == b->total_csum);
+	assert_true(a->total_csum == b->total_csum && a->activation == b->activation);
 }
 
 static void rec_round_trip(void **state)
@@ -745,7 +831,20 @@ static void rec_refusals(void **state)
 
 	r = make_data(3);
 	rdesc(1)->type = 3;
-	rec_expect(r, -EUCLEAN, "volume 1, block 10: type is 3, expected 1 (DATA) or 2 (ZERO)");
+	rec_expect(r, -EUCLEAN, "volume 1, block 10: type is 3 (DISCARD), which needs a feature");
+	r = make_data(3);
+	rdesc(1)->type = 4;
+	rec_expect(r, -EUCLEAN, "volume 1, block 10: type is 4, expected 1 (DATA) or 2 (ZERO)");
+	for (type = DMO_REC_DATA; type <= DMO_REC_JUMP; type++) {
+		r = type == DMO_REC_DATA ? make_data(3) : a_rec(type);
+		dmo_rec_encode(&r, uuid, rbuf);
+		rbuf[136] = 1;
+		recsum(rbuf, sizeof(rbuf));
+		assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), -EPROTONOSUPPORT, "has something where");
+		r.activation = 1;
+		if (type != DMO_REC_LAST)
+			rec_expect(r, -EPROTONOSUPPORT, "has something where");
+	}
 }
 
 /* -- descriptors -- */
@@ -757,6 +856,7 @@ static void desc_refusals(void **state)
 		{ .id = 4, .lbs = 2048, .sectors = 2048 + 4 },
 		{ .id = 5, .lbs = 4096, .sectors = 2048 },
 	};
+	struct dmo_volume_info big = { .id = 7, .lbs = 512 };
 	struct dmo_desc d;
 
 #define CHECK() dmo_desc_check(&d, vols, ARRAY_SIZE(vols), why)
@@ -770,14 +870,15 @@ static void desc_refusals(void **state)
 	assert_int_equal(CHECK(), 0);
 
 	make_desc(&d, 9, DMO_DESC_DATA, 0xff, 0, 1);
-	d.reserved = cpu_to_le16(0x101);
-	assert_refused(CHECK(), -EINVAL, "reserved is 0x101, expected 0");
+	d.algo = cpu_to_le16(0x101);
+	assert_refused(CHECK(), -EINVAL, "compressed by algorithm 257, expected 0");
 	make_desc(&d, 9, 0, 0xff, 0, 1);
 	assert_refused(CHECK(), -EINVAL, "type is 0");
-	make_desc(&d, 9, DMO_DESC_DATA, 0xff, 1, 2);
-	assert_refused(CHECK(), -EINVAL, "block 1: count of DATA is 2, expected 1");
-	make_desc(&d, 9, DMO_DESC_DATA, 0xff, 1, 0);
-	assert_refused(CHECK(), -EINVAL, "count of DATA is 0");
+	make_desc(&d, 9, DMO_DESC_DATA, 0x0f, 1, 1);
+	d.len = cpu_to_le32(4096);
+	assert_refused(CHECK(), -EINVAL, "block 1: length of DATA is 4096, expected 2048 of its mask 0x0f");
+	d.len = 0;
+	assert_refused(CHECK(), -EINVAL, "length of DATA is 0");
 	make_desc(&d, 9, DMO_DESC_DATA, 0, 1, 1);
 	assert_refused(CHECK(), -EINVAL, "mask of DATA is 0");
 	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 1, 0);
@@ -785,8 +886,10 @@ static void desc_refusals(void **state)
 	make_desc(&d, 9, DMO_DESC_ZERO, 0x7f, 1, 1);
 	assert_refused(CHECK(), -EINVAL, "mask of ZERO is 0x7f");
 	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 1, 1);
-	d.csum = cpu_to_le32(1);
-	assert_refused(CHECK(), -EINVAL, "checksum of ZERO is 0x00000001");
+	d.algo = cpu_to_le16(1);
+	assert_refused(CHECK(), -EINVAL, "algorithm 1, expected 0xff and 0");
+	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 1, U64_MAX);
+	assert_refused(CHECK(), -EINVAL, "count of ZERO is 18446744073709551615");
 	make_desc(&d, 9, DMO_DESC_DATA, 0xff, U64_MAX, 1);
 	assert_refused(CHECK(), -EINVAL, "block 18446744073709551615 is beyond any device");
 
@@ -796,8 +899,11 @@ static void desc_refusals(void **state)
 	assert_refused(CHECK(), -ERANGE, "volume 9: blocks 257+1, expected within its 257 blocks");
 	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 1, 257);
 	assert_refused(CHECK(), -ERANGE, "blocks 1+257");
-	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 256, U32_MAX);
-	assert_refused(CHECK(), -ERANGE, "blocks 256+4294967295");
+	make_desc(&d, 9, DMO_DESC_ZERO, 0xff, 256, 1ull << 34);
+	assert_refused(CHECK(), -ERANGE, "blocks 256+17179869184");
+	big.sectors = DMO_MAX_SESSION_SECTORS;
+	make_desc(&d, 7, DMO_DESC_ZERO, 0xff, 0, 1ull << 34);	/* 64 TiB in one */
+	assert_int_equal(dmo_desc_check(&d, &big, 1, why), 0);
 	make_desc(&d, 9, DMO_DESC_DATA, 0x20, 256, 1);
 	assert_refused(CHECK(), -ERANGE, "mask is 0x20, the volume's end allows 0x1f");
 	make_desc(&d, 4, DMO_DESC_DATA, 0x0e, 7, 1);
@@ -834,6 +940,7 @@ int main(void)
 		cmocka_unit_test(super_flags_unknown),
 		cmocka_unit_test(super_total_size),
 		cmocka_unit_test(super_raw_refusals),
+		cmocka_unit_test(super_places),
 		cmocka_unit_test(super_choice),
 		cmocka_unit_test(layout),
 		cmocka_unit_test(chunk_sizes),

@@ -23,31 +23,34 @@ static void recsum(u32 payload_len)
 		hdr[4 + i] = (u8)(crc >> (8 * i));
 }
 
-/* Every type with the lengths that it allows. */
+/* Every type with the lengths that it allows, and whether it has a tag and an argument. */
+enum { TAG = 1, ARG = 2 };
+
 static const struct {
 	u16 type;
 	u32 lo, hi, step;
 	const char *name;
+	u8 has;
 } types[] = {
-	{ DMO_FRAME_HELLO, 272, 4352, 16, "HELLO" },
-	{ DMO_FRAME_ACCEPT, 0, 0, 1, "ACCEPT" },
-	{ DMO_FRAME_REFUSE, 1, 255, 1, "REFUSE" },
-	{ DMO_FRAME_FAIL, 1, 255, 1, "FAIL" },
-	{ DMO_FRAME_PING, 0, 0, 1, "PING" },
-	{ DMO_FRAME_DATA, 24, 128 * 24, 24, "DATA" },
-	{ DMO_FRAME_LAST, 48, 48, 1, "LAST" },
-	{ DMO_FRAME_DROP, 0, 0, 1, "DROP" },
-	{ DMO_FRAME_COMMIT, 0, 0, 1, "COMMIT" },
-	{ DMO_FRAME_DIRECT_BEGIN, 0, 0, 1, "DIRECT_BEGIN" },
-	{ DMO_FRAME_DIRECT, 24, 128 * 24, 24, "DIRECT" },
-	{ DMO_FRAME_SYNC, 0, 0, 1, "SYNC" },
-	{ DMO_FRAME_COMPLETE, 0, 0, 1, "COMPLETE" },
-	{ DMO_FRAME_DROPPED, 0, 0, 1, "DROPPED" },
-	{ DMO_FRAME_COMMITTED, 0, 0, 1, "COMMITTED" },
-	{ DMO_FRAME_RESTORED, 0, 0, 1, "RESTORED" },
-	{ DMO_FRAME_DIRECT_READY, 0, 0, 1, "DIRECT_READY" },
-	{ DMO_FRAME_SYNCED, 0, 0, 1, "SYNCED" },
-	{ DMO_FRAME_CONDITION, 0, 0, 1, "CONDITION" },
+	{ DMO_FRAME_HELLO, 208, 5824, 8, "HELLO", 0 },
+	{ DMO_FRAME_ACCEPT, 0, 0, 1, "ACCEPT", 0 },
+	{ DMO_FRAME_REFUSE, 1, 255, 1, "REFUSE", 0 },
+	{ DMO_FRAME_FAIL, 1, 255, 1, "FAIL", 0 },
+	{ DMO_FRAME_PING, 0, 0, 1, "PING", 0 },
+	{ DMO_FRAME_DATA, 24, 128 * 24, 24, "DATA", TAG | ARG },
+	{ DMO_FRAME_LAST, 88, 256, 24, "LAST", TAG },
+	{ DMO_FRAME_DROP, 0, 0, 1, "DROP", TAG },
+	{ DMO_FRAME_COMMIT, 0, 0, 1, "COMMIT", TAG },
+	{ DMO_FRAME_DIRECT_BEGIN, 0, 0, 1, "DIRECT_BEGIN", ARG },
+	{ DMO_FRAME_DIRECT, 24, 128 * 24, 24, "DIRECT", ARG },
+	{ DMO_FRAME_SYNC, 0, 0, 1, "SYNC", ARG },
+	{ DMO_FRAME_COMPLETE, 0, 0, 1, "COMPLETE", TAG },
+	{ DMO_FRAME_DROPPED, 0, 0, 1, "DROPPED", TAG | ARG },
+	{ DMO_FRAME_COMMITTED, 0, 0, 1, "COMMITTED", TAG },
+	{ DMO_FRAME_RESTORED, 0, 0, 1, "RESTORED", TAG },
+	{ DMO_FRAME_DIRECT_READY, 0, 0, 1, "DIRECT_READY", ARG },
+	{ DMO_FRAME_SYNCED, 0, 0, 1, "SYNCED", ARG },
+	{ DMO_FRAME_CONDITION, 0, 0, 1, "CONDITION", ARG },
 };
 
 static bool carries(u16 type)
@@ -74,9 +77,11 @@ static void frame_round_trip(void **state)
 				.number = unit_rand(),
 				.payload_len = len,
 				.data_len = carries(types[i].type) ? len / 24 * 4096 : 0,
-				.tag = { unit_rand() % (DMO_WIRE_MAX_EPOCH + 1), unit_rand() },
-				.arg = unit_rand(),
+				.arg = types[i].has & ARG ? unit_rand() : 0,
 			};
+
+			if (types[i].has & TAG)
+				h.tag = (struct dmo_cut){ unit_rand() % (DMO_WIRE_MAX_EPOCH + 1), unit_rand() };
 
 			unit_fill(payload, len);
 			memset(hdr, 0xee, sizeof(hdr));
@@ -97,9 +102,15 @@ static void make_frame(u16 type, u32 payload_len, u32 data_len)
 {
 	struct dmo_frame_hdr h = {
 		.type = type, .number = 5, .payload_len = payload_len, .data_len = data_len,
-		.tag = { 1, 0x1122 }, .arg = 0x3344,
 	};
+	u32 i;
 
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		if (types[i].type == type && types[i].has & TAG)
+			h.tag = (struct dmo_cut){ 1, 0x1122 };
+		if (types[i].type == type && types[i].has & ARG)
+			h.arg = 0x3344;
+	}
 	unit_fill(payload, min_t(u32, payload_len, sizeof(payload)));
 	if (payload_len > sizeof(payload)) {
 		h.payload_len = 0;
@@ -115,7 +126,7 @@ static void frame_bytes(void **state)
 {
 	make_frame(DMO_FRAME_DATA, 48, 512);
 	assert_memory_equal(hdr, "DMOW", 4);
-	assert_memory_equal(hdr + 8, "\1\0\12\0\0\0\0\0\5\0\0\0\0\0\0\0\x30\0\0\0\0\2\0\0", 24);
+	assert_memory_equal(hdr + 8, "\2\0\12\0\0\0\0\0\5\0\0\0\0\0\0\0\x30\0\0\0\0\2\0\0", 24);
 	assert_memory_equal(hdr + 32, "\1\0\0\0\0\0\0\0\x22\x11\0\0\0\0\0\0\x44\x33\0\0\0\0\0\0", 24);
 	assert_null(memchr_inv(hdr + 56, 0, 8));
 	recsum(48);
@@ -197,8 +208,11 @@ static void frame_refusals(void **state)
 	d->magic = cpu_to_le32(0x20544547);	/* "GET " */
 	assert_refused(decode(5), -EPROTO, "frame 5: magic is 0x20544547, expected 0x574f4d44");
 	make_frame(DMO_FRAME_PING, 0, 0);
-	d->version = cpu_to_le16(2);
-	assert_refused(decode(5), -EPROTONOSUPPORT, "wire version is 2, this side speaks 1");
+	d->version = cpu_to_le16(1);
+	assert_refused(decode(5), -EPROTONOSUPPORT,
+		       "wire version is 1, this side speaks 2: use the same release on both sides");
+	d->version = cpu_to_le16(3);
+	assert_refused(decode(5), -EPROTONOSUPPORT, "wire version is 3, this side speaks 2");
 	d->version = 0;
 	assert_refused(decode(5), -EPROTONOSUPPORT, "wire version is 0");
 	make_frame(DMO_FRAME_PING, 0, 0);
@@ -209,6 +223,20 @@ static void frame_refusals(void **state)
 		hdr[i] = 1;
 		assert_refused(decode(5), -EPROTO, "reserved bytes are not zero");
 	}
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		for (t = 32; t < 56; t++) {
+			make_frame(types[i].type, types[i].lo, 0);
+			hdr[t] ^= 0x10;
+			if (t < 48 ? types[i].has & TAG : types[i].has & ARG)
+				assert_int_equal(decode(5), 0);
+			else
+				assert_refused(decode(5), -EPROTO, "where it has none");
+		}
+	}
+	make_frame(DMO_FRAME_FENCE, 0, 0);
+	assert_refused(decode(5), -EPROTO, "FENCE: of several links, a feature that is not on");
+	make_frame(DMO_FRAME_FENCED, 0, 0);
+	assert_refused(decode(5), -EPROTO, "FENCED: of several links");
 	make_frame(DMO_FRAME_PING, 0, 0);
 	assert_refused(decode(4), -EPROTO, "PING: number is 5, expected 4");
 	assert_refused(decode(6), -EPROTO, "number is 5, expected 6");
@@ -243,21 +271,48 @@ static void last_round_trip(void **state)
 {
 	struct dmo_last g, l = {
 		.table = { 1, 2 }, .time_ns = 3, .total_records = 4, .total_desc = 5,
-		.total_csum = 6, .flags = DMO_LASTF_END_OF_COPY,
+		.total_csum = 6, .flags = DMO_LASTF_END_OF_COPY, .activation = 7, .first = 8,
 	};
+	u32 i;
 
 	dmo_last_encode(&l, payload);
 	assert_memory_equal(payload, "\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24);
 	assert_memory_equal(payload + 24,
 			    "\4\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\6\0\0\0\1\0\0\0", 24);
-	assert_int_equal(dmo_last_decode(payload, 48, &g, why), 0);
+	assert_memory_equal(payload + 48, "\7\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 16);
+	assert_memory_equal(payload + 64,
+			    "\0\0\0\0\0\0\0\0\x8\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0", 24);
+	assert_int_equal(dmo_last_decode(payload, 88, &g, why), 0);
 	assert_memory_equal(&g, &l, sizeof(g));
-	assert_refused(dmo_last_decode(payload, 47, &g, why), -EPROTO,
-		       "payload is 47 bytes, expected 48");
-	assert_refused(dmo_last_decode(payload, 49, &g, why), -EPROTO, "payload is 49 bytes");
+	for (i = 0; i < 200; i++)
+		if (i != 88)
+			assert_refused(dmo_last_decode(payload, i, &g, why), -EPROTO, "expected 88");
+	payload[56] = 2;
+	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
+		       "number of links is 2, expected 1: several are a feature that is not on");
+	payload[56] = 1;
+	for (i = 60; i < 72; i++) {
+		payload[i] = 1;
+		assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "expected zeroes");
+		payload[i] = 0;
+	}
+	payload[80] = 5;
+	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
+		       "5 frames from 8 on its only link, expected the total of 4");
+	payload[80] = 4;
+	payload[72] = 0;
+	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "4 frames from 0 on");
+	payload[72] = 8;
+	payload[48] = 0;
+	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "LAST: activation is 0");
 	payload[44] = 3;
-	assert_refused(dmo_last_decode(payload, 48, &g, why), -EPROTO,
+	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
 		       "LAST: flags are 0x3, expected only 0x1");
+	/* a chunk without data */
+	l.total_records = 0;
+	l.first = 0;
+	dmo_last_encode(&l, payload);
+	assert_int_equal(dmo_last_decode(payload, 88, &g, why), 0);
 }
 
 /* -- descriptors -- */
@@ -276,15 +331,15 @@ static u32 data_desc(u32 i, u32 volume, u64 block, u8 mask)
 	descs[i].type = DMO_DESC_DATA;
 	descs[i].mask = mask;
 	descs[i].block = cpu_to_le64(block);
-	descs[i].count = cpu_to_le32(1);
+	descs[i].len = cpu_to_le32(hweight8(mask) * 512);
 	return hweight8(mask) * 512;
 }
 
-static void zero_desc(u32 i, u32 volume, u64 block, u32 count)
+static void zero_desc(u32 i, u32 volume, u64 block, u64 count)
 {
 	data_desc(i, volume, block, 0xff);
 	descs[i].type = DMO_DESC_ZERO;
-	descs[i].count = cpu_to_le32(count);
+	descs[i].count = cpu_to_le64(count);
 }
 
 static int check(u32 nr, u32 bytes)
@@ -387,9 +442,12 @@ static void make_hellos(void)
 	prim.role = DMO_ROLE_PRIMARY;
 	prim.attach_id = 11;
 	prim.epoch = 12;
-	prim.gen_current = 0x99;
-	prim.gen_history[0] = 0x98;
-	prim.gen_history[DMO_GEN_HISTORY - 1] = 0x90;
+	for (i = 0; i < DMO_MAX_LINE - 2; i++)
+		dmo_line_add(&prim.line, 0x9000 + i);
+	dmo_line_add(&prim.line, 0x98);
+	dmo_line_add(&prim.line, 0x99);
+	prim.can = 0x700;
+	prim.peer = 1;
 	prim.copy_id = 13;
 	prim.nr_volumes = 3;
 	for (i = 0; i < 3; i++) {
@@ -405,7 +463,8 @@ static void make_hellos(void)
 	sec.committed = (struct dmo_cut){ 12, 32 };
 	sec.restored = (struct dmo_cut){ 12, 31 };
 	sec.chunk_max = 1 << 20;
-	sec.features = DMO_WIREF_COPY_STEP;
+	sec.activation = 0x98;
+	sec.peer = 0;
 	sec.copy_step = 0x12345678;
 	sec.volumes[0] = prim.volumes[2];	/* in another order */
 	sec.volumes[2] = prim.volumes[0];
@@ -417,13 +476,18 @@ static void hello_round_trip(void **state)
 
 	make_hellos();
 	len = dmo_hello_encode(&sec, payload);
-	assert_int_equal(len, 256 + 3 * 16);
+	assert_int_equal(len, 192 + 64 * 24 + 3 * 16);
 	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
 	assert_memory_equal(&dec, &sec, sizeof(sec));
 	assert_memory_equal(payload + 8, "0123456789abcdef", 16);
-	assert_memory_equal(payload + 24, "\2\0\0\0\0\0\0\0\x15\0\0\0\0\0\0\0", 16);
-	assert_memory_equal(payload + 240, "\0\0\x10\0\0\0\0\0\3\0\0\0\x78\x56\x34\x12", 16);
-	assert_memory_equal(payload + 256, "\2\0\0\0\0\x08\0\0\0\x18\0\0\0\0\0\0", 16);
+	assert_memory_equal(payload + 24, "\2\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0", 24);
+	assert_memory_equal(payload + 56, "\x15\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0", 16);
+	assert_memory_equal(payload + 80, "\x78\x56\x34\x12\0\0\0\0\x0c\0\0\0\0\0\0\0\x21", 17);
+	assert_memory_equal(payload + 136, "\x98\0\0\0\0\0\0\0", 8);
+	assert_memory_equal(payload + 168, "\0\0\x10\0\0\0\0\0\x40\0\0\0\0\0\0\0", 16);
+	assert_memory_equal(payload + 192, "\x99\0\0\0\0\0\0\0", 8);
+	assert_memory_equal(payload + 216, "\x98\0\0\0\0\0\0\0", 8);
+	assert_memory_equal(payload + 192 + 64 * 24, "\2\0\0\0\0\x08\0\0\0\x18\0\0\0\0\0\0", 16);
 
 	prim.nr_volumes = DMO_MAX_VOLUMES;
 	for (i = 0; i < DMO_MAX_VOLUMES; i++) {
@@ -433,7 +497,7 @@ static void hello_round_trip(void **state)
 	}
 	memset(payload, 0xee, sizeof(payload));
 	len = dmo_hello_encode(&prim, payload);
-	assert_int_equal(len, 4352);
+	assert_int_equal(len, 5824);
 	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
 	assert_memory_equal(&dec, &prim, sizeof(prim));
 	/* no length makes it read beyond what is there */
@@ -455,17 +519,17 @@ static void hello_refused(const struct dmo_hello *h, const char *text)
 
 static void hello_refusals(void **state)
 {
-	u32 len;
+	u32 len, i;
 
 	make_hellos();
 	assert_refused(dmo_hello_decode(payload, 0, &dec, why), -EPROTO,
-		       "payload is 0 bytes, expected at least 256");
+		       "payload is 0 bytes, expected at least 192");
 	len = dmo_hello_encode(&prim, payload);
 	assert_refused(dmo_hello_decode(payload, len + 16, &dec, why), -EPROTO,
-		       "payload is 320 bytes, expected 304 for 3 volumes");
+		       "payload is 1792 bytes, expected 1776 for 64 activations and 3 volumes");
 	assert_refused(dmo_hello_decode(payload, len - 16, &dec, why), -EPROTO,
-		       "payload is 288 bytes, expected 304");
-	memset(payload + 248, 0xff, 4);
+		       "payload is 1760 bytes, expected 1776");
+	memset(payload + 28, 0xff, 4);
 	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
 		       "number of volumes is 4294967295, expected 1 to 256");
 	assert_int_equal(dec.nr_volumes, 0);
@@ -474,12 +538,46 @@ static void hello_refusals(void **state)
 	hello_refused(&prim, "number of volumes is 0");
 	make_hellos();
 	len = dmo_hello_encode(&prim, payload);
-	((u8 *)payload)[253] = 1;
+	payload[176] = 65;
 	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
-		       "step of the copy is 256, but the features 0x0 don't have it");
-	((u8 *)payload)[4] = DMO_WIREF_COPY_STEP;
-	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
-	assert_int_equal(dec.copy_step, 256);
+		       "line has 65 activations, expected at most 64");
+	/* what has no use yet */
+	for (i = 0; i < 192; i++) {
+		if ((i < 84 || i >= 88) && (i < 144 || i >= 168) && i < 184)
+			continue;
+		dmo_hello_encode(&prim, payload);
+		payload[i] = 1;
+		assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
+			       i < 88 ? "HELLO: link is" : "reserved field, is not zero");
+	}
+	dmo_hello_encode(&prim, payload);
+	payload[192 + 24 + 8] = 1;
+	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO, "what was sent or cleared");
+	make_hellos();
+	prim.line.at[5].activation = 0;
+	hello_refused(&prim, "line has activation 0000000000000000 at 5");
+	prim.line.at[5].activation = 0x98;
+	hello_refused(&prim, "line has activation 0000000000000098 at 5");
+	make_hellos();
+	prim.needs = 0x100;
+	prim.on = 0x200;
+	assert_int_equal(dmo_hello_decode(payload, dmo_hello_encode(&prim, payload), &dec, why), 0);
+	prim.needs = 1;
+	hello_refused(&prim, "features needed are 0x1, on are 0x200, known are only 0x700");
+	prim.needs = 0;
+	prim.on = 2;
+	hello_refused(&prim, "on are 0x2");
+	make_hellos();
+	prim.peer = 9;
+	hello_refused(&prim, "peer is 9, expected at most 8");
+	sec.peer = 1;
+	hello_refused(&sec, "peer is 1, expected at most 0");
+	make_hellos();
+	prim.activation = 1;
+	hello_refused(&prim, "a primary has boundaries of activation 0000000000000001");
+	make_hellos();
+	prim.line.nr = 0;
+	hello_refused(&prim, "a primary's line is empty");
 	make_hellos();
 	prim.version_min = 2;
 	hello_refused(&prim, "versions are 2 to 1");
@@ -538,11 +636,17 @@ static void verdict_of_form(void **state)
 	assert_int_equal(judge(), DMO_REL_SAME);
 
 	make_hellos();
-	sec.features = 4;
-	judged_bad("features needed are 0x0 here, 0x4 at the peer, known are 0x1");
+	sec.needs = 0x800;
+	sec.can = 0xf00;
+	judged_bad("features needed are 0x0 here, 0x800 at the peer, known are 0x700 and 0xf00");
 	make_hellos();
-	prim.features = 4;
-	judged_bad("0x4 here, 0x1 at the peer");
+	prim.needs = 0x100;
+	sec.can = 0x600;
+	judged_bad("0x100 here, 0x0 at the peer");
+	make_hellos();
+	prim.needs = 0x100;
+	sec.needs = 0x200;
+	assert_int_equal(judge(), DMO_REL_SAME);
 
 	make_hellos();
 	sec.uuid[15] = 'X';
@@ -578,43 +682,46 @@ static void verdict_of_volumes(void **state)
 	assert_int_equal(judge(), DMO_REL_SAME);
 }
 
-static void verdict_of_generations(void **state)
+static void verdict_of_lines(void **state)
 {
 	make_hellos();
-	sec.gen_current = 0;
+	sec.line.nr = 0;
 	assert_int_equal(judge(), DMO_REL_FRESH);
-	prim.gen_current = 0;
+	prim.line.nr = 0;
 	assert_int_equal(judge(), DMO_REL_FRESH);
 
 	make_hellos();
-	sec.gen_current = 0x98;
+	sec.line = (struct dmo_line){ 1, { { .activation = 0x98 } } };
 	assert_int_equal(judge(), DMO_REL_ANCESTOR);
-	sec.gen_current = 0x90;	/* the oldest that is kept */
+	sec.line.at[0].activation = prim.line.at[DMO_MAX_LINE - 1].activation;	/* the oldest that is kept */
 	assert_int_equal(judge(), DMO_REL_ANCESTOR);
+	sec.line.at[0].activation = 0x8fff;	/* older than that */
+	judged_bad("data has diverged");
 
+	/* the primary was put back, and is another activation now */
 	make_hellos();
-	sec.gen_current = 0x77;
-	judged_bad("data has diverged: generation of the primary is 0000000000000099, of the secondary 0000000000000077");
-	sec.gen_history[3] = 0x99;
-	judged_bad("the secondary's data is newer: generation 0000000000000077, the primary's is its ancestor 0000000000000099");
+	sec.line = prim.line;
+	sec.line.at[0].activation = 0x77;
+	judged_bad("data has diverged: the secondary's is of activation 0000000000000077, which the primary (activation 0000000000000099) knows nothing of");
+	/* a primary that the secondary has gone beyond */
+	make_hellos();
+	dmo_line_add(&sec.line, 0x77);
+	judged_bad("the secondary's data is newer: of activation 0000000000000077, the primary's of 0000000000000099");
 	/* a primary without data takes none from a secondary that has some */
 	make_hellos();
-	prim.gen_current = 0;
-	memset(prim.gen_history, 0, sizeof(prim.gen_history));
-	judged_bad("data has diverged: generation of the primary is 0000000000000000");
-	sec.gen_history[0] = 0;
+	prim.line.nr = 0;
 	judged_bad("data has diverged");
 }
 
 static void verdict_of_assumed_equality(void **state)
 {
 	make_hellos();
-	sec.gen_current = 0;
+	sec.line.nr = 0;
 	prim.flags = DMO_SBF_ASSUME_EQUAL;
 	assert_int_equal(judge(), DMO_REL_FRESH);
 	sec.flags = DMO_SBF_ASSUME_EQUAL;
 	assert_int_equal(judge(), DMO_REL_EQUAL);
-	prim.gen_current = 0;
+	prim.line.nr = 0;
 	assert_int_equal(judge(), DMO_REL_EQUAL);
 	prim.flags = 0;		/* used since: the flag is gone */
 	assert_int_equal(judge(), DMO_REL_FRESH);
@@ -622,12 +729,12 @@ static void verdict_of_assumed_equality(void **state)
 	sec.flags |= DMO_SBF_INCONSISTENT;
 	assert_int_equal(judge(), DMO_REL_FRESH);
 
-	/* a secondary with a generation has been used; that decides */
+	/* a secondary with a line has been used; that decides */
 	make_hellos();
 	prim.flags = DMO_SBF_ASSUME_EQUAL;
 	sec.flags = DMO_SBF_ASSUME_EQUAL;
 	assert_int_equal(judge(), DMO_REL_SAME);
-	sec.gen_current = 0x77;
+	sec.line.at[0].activation = 0x77;
 	assert_int_equal(judge(), DMO_REL_REFUSE);
 }
 
@@ -636,7 +743,7 @@ static void verdict_of_assumed_equality(void **state)
 static void impossible_cuts(void **state)
 {
 	static struct dmo_hello h, g;
-	struct dmo_frame_hdr f = { .type = DMO_FRAME_PING, .number = 1 };
+	struct dmo_frame_hdr f = { .type = DMO_FRAME_DROP, .number = 1 };
 	u8 buf[DMO_WIRE_MAX_PAYLOAD], hdr[DMO_WIRE_HDR];
 	char why[DMO_REASON_LEN];
 
@@ -692,7 +799,7 @@ static void random_input(void **state)
 		if (!dmo_frame_decode_hdr(hdr, 5, &h, why))
 			assert_true(h.payload_len <= DMO_WIRE_MAX_PAYLOAD &&
 				    h.data_len <= DMO_WIRE_MAX_DATA);
-		dmo_last_decode(payload, 48, &l, why);
+		dmo_last_decode(payload, 88, &l, why);
 		n = 1 + unit_below(DMO_WIRE_MAX_DESC);
 		for (i = 0; i < n; i++)
 			data_desc(i, vols[unit_below(3)].id, unit_below(300), 0xff);
@@ -717,7 +824,7 @@ int main(void)
 		cmocka_unit_test(hello_refusals),
 		cmocka_unit_test(verdict_of_form),
 		cmocka_unit_test(verdict_of_volumes),
-		cmocka_unit_test(verdict_of_generations),
+		cmocka_unit_test(verdict_of_lines),
 		cmocka_unit_test(verdict_of_assumed_equality),
 		cmocka_unit_test(impossible_cuts),
 		cmocka_unit_test(random_input),

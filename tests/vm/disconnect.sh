@@ -105,7 +105,7 @@ session_remove two p
 kill $listener
 wait $listener || true
 
-step "the secondary's data is newer"
+step "the data has diverged"
 session_remove one p
 check "promotion" orderedctl promote "$(smeta one)"
 check "a secondary of it" orderedctl format --role secondary --plain --force --uuid "${S_uuid[one]}" --label two \
@@ -122,8 +122,8 @@ session_create one p
 keep listen two "$(smeta two)" /run/two-listens; listener=$!
 wait_for 10 "it listens" s_listening "${S_port[two]}"
 keep connect two "$(pmeta one)" /run/one-connects
-ended $! /run/one-connects "secondary's data is newer"
-ended $listener /run/two-listens "secondary's data is newer"
+ended $! /run/one-connects "the data has diverged"
+ended $listener /run/two-listens "the data has diverged"
 session_remove one p
 session_remove two s
 pass

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Shows: a promoted secondary holds exactly what the primary held at the cut that it reports, not what was written
-# later; it takes writes, has a new generation, and stays a primary over table reload and activation.
+# later; it takes writes, is a new activation, and stays a primary over table reload and activation.
 # Kernels: 6.12 debug
 # Machines: 1
 # Cpus: 2
@@ -22,8 +22,8 @@ done
 for v in 1 2; do load_wait "$(pvol one $v)"; done
 cut=$(orderedctl drain "$(pmeta one)" --timeout 60)
 for v in 1 2; do dd bs=1M iflag=direct status=none if="$(pdata one $v)" of="/dev/shm/at-cut.$v"; done
-generation=$(pstat one generation)
-same "one generation" "$(sstat one generation)" "$generation"
+activation=$(pstat one activation)
+same "one activation" "$(sstat one activation)" "$activation"
 
 step "later writes that are not shipped"
 check "long cycles" orderedctl set "$(pmeta one)" --cycle-ms 3600000
@@ -40,16 +40,16 @@ echo "$out"
 grep -qE "^cut $cut(,|\$)" <<< "$out" || fail "it should have stopped at cut $cut: $out"
 event_wait 5 " promoted .*cut=$cut"
 same "role" "$(sstat one role)" primary
-! [ "$(sstat one generation)" = "$generation" ] || fail "the generation is still $generation"
-echo "ok: a new generation"
+! [ "$(sstat one activation)" = "$activation" ] || fail "the activation is still $activation"
+echo "ok: a new activation"
 for v in 1 2; do
 	check "volume $v is what it was at the cut" dmoload cmp "$(svol one $v)" "/dev/shm/at-cut.$v"
 	same "the table of volume $v" "$(session_table one s $v | cut -d' ' -f 3,6)" "ordered $v"
 	same "the status of volume $v" "$(dmsetup status one-s-$v | cut -d' ' -f 4)" primary
 done
-generation=$(sstat one generation)
+activation=$(sstat one activation)
 check "promoting it again is no error" orderedctl promote "$(smeta one)"
-same "and changes nothing" "$(sstat one generation)" "$generation"
+same "and changes nothing" "$(sstat one activation)" "$activation"
 
 step "it is written"
 load_start "$(svol one 1)" --seed 5 --ops 100 --lanes 4 --max 64k --verify --discard 5 --fua 10 --flush 5
@@ -64,12 +64,12 @@ disk_table one-s-1 "$(session_table one s 1)"
 same "the write is there still" "$(peek "$(svol one 1)" 5)" WWWWWWWW
 same "role" "$(sstat one role)" primary
 
-generation=$(sstat one generation)
+activation=$(sstat one activation)
 step "activated again, it is a primary still"
 session_remove one s
 session_create one s
 same "role" "$(sstat one role)" primary
-same "generation" "$(sstat one generation)" "$generation"
+! [ "$(sstat one activation)" = "$activation" ] || fail "activated again, and the activation is $activation still"
 fill "$(svol one 2)" V 1 1
 refused "the old primary in the same kernel" "already active here as primary|kernel log" \
 	orderedctl create one-p-1 --meta "$(pmeta one)" --volume 1 --data "$(pdata one 1)"

@@ -88,7 +88,7 @@ struct ord_session {
 	uint64_t restore_left;
 	uint64_t restore_total;
 	uint64_t restore_ms;
-	uint64_t generation;
+	uint64_t activation;
 	struct ord_volume *volumes;
 	unsigned int nr_volumes;
 };

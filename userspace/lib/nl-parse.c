@@ -55,7 +55,7 @@ static const struct nla_policy policy[DMO_A_MAX + 1] = {
 	[DMO_A_JOURNAL_USED] = { .type = NLA_U64 },
 	[DMO_A_BLOCK] = { .type = NLA_U32 },
 	[DMO_A_BLOCK_MS] = { .type = NLA_U64 },
-	[DMO_A_GENERATION] = { .type = NLA_U64 },
+	[DMO_A_ACTIVATION] = { .type = NLA_U64 },
 	[DMO_A_VOLUMES] = { .type = NLA_NESTED },
 	[DMO_A_VOLUME_ID] = { .type = NLA_U32 },
 	[DMO_A_EVENT] = { .type = NLA_U32 },
@@ -250,7 +250,7 @@ int ord_nl_parse_session(struct nlmsghdr *nlh, struct ord_sessions *list)
 	get_u64(tb, DMO_A_BLOCK_MS, &s->block_ms);
 	if (tb[DMO_A_REASON])
 		copy_text(s->reason, sizeof(s->reason), tb[DMO_A_REASON]);
-	get_u64(tb, DMO_A_GENERATION, &s->generation);
+	get_u64(tb, DMO_A_ACTIVATION, &s->activation);
 	get_u32(tb, DMO_A_PEER_CONDITION, &s->peer_condition);
 	get_u64(tb, DMO_A_PEER_CONDITION_MS, &s->peer_condition_ms);
 	get_u64(tb, DMO_A_CHUNK_MAX, &s->chunk_max);

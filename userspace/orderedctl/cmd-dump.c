@@ -130,7 +130,7 @@ static const char *verdict(int rc)
 	case -ENODATA:
 		return "absent";
 	case -EPROTONOSUPPORT:
-		return "newer";
+		return "unsupported";
 	case -EIO:
 		return "unreadable";
 	default:
@@ -169,10 +169,10 @@ static void show_super(struct json_object *root, const struct dmo_super *sb)
 	emit_str(to, "label", sb->label);
 	emit_str(to, "role", dmo_role_name(sb->role));
 	show_flags(to, sb->flags);
-	emit_hex(to, "generation_id", sb->gen_current);
-	for (i = 0; i < DMO_GEN_HISTORY && sb->gen_history[i]; i++) {
-		snprintf(key, sizeof(key), "generation_id-%u", i + 1);
-		emit_hex(to, key, sb->gen_history[i]);
+	emit_hex(to, "activation", dmo_line_newest(&sb->line));
+	for (i = 1; i < sb->line.nr; i++) {
+		snprintf(key, sizeof(key), "activation-%u", i);
+		emit_hex(to, key, sb->line.at[i].activation);
 	}
 	emit_hex(to, "copy_id", sb->copy_id);
 	emit_u64(to, "cycle_ms", sb->cycle_ms);
@@ -237,6 +237,7 @@ static void show_states(struct json_object *root, const struct ord_metafile *m)
 		emit_cut(to, "restored", st->restored);
 		emit_time(to, "restored_ns", st->restored_ns);
 		emit_cut(to, "restored_table", st->restored_table);
+		emit_hex(to, "restored_activation", st->restored_activation);
 		emit_u64(to, "tail", st->tail);
 		emit_u64(to, "tail_seq", st->tail_seq);
 		emit_u64(to, "tail_prev_csum", st->tail_prev_csum);

@@ -447,9 +447,6 @@ static int run(const struct ctl_command *cmd)
 	}
 	if (sb->role == DMO_ROLE_SECONDARY && !assume_equal)
 		sb->flags |= DMO_SBF_INCONSISTENT;
-	while (sb->role == DMO_ROLE_PRIMARY && !sb->gen_current)
-		if (random_bytes(&sb->gen_current, sizeof(sb->gen_current)))
-			return CTL_FAIL;
 	return format(sb, meta);
 }
 

@@ -75,7 +75,7 @@ static const struct field session_fields[] = {
 	F("plain", K_FLAG, S(flags), DMO_A_FLAGS,
 	  "role", "plain links allowed", .mask = DMO_F_PLAIN, .hide_zero = true),
 	F("open", K_FLAG, S(flags), DMO_A_FLAGS, NULL, NULL, .mask = DMO_F_OPEN),
-	F("generation", K_HEX64, S(generation), DMO_A_GENERATION, "role", "generation %s"),
+	F("activation", K_HEX64, S(activation), DMO_A_ACTIVATION, "role", "activation %s"),
 	F("seq", K_U64, S(seq), DMO_A_SEQ, "cycle", "seq %s"),
 	F("epoch", K_U64, S(epoch), DMO_A_EPOCH, "cycle", "epoch %s"),
 	F("cycle_ms", K_MS32, S(cycle_ms), DMO_A_CYCLE_MS, "cycle", "one each %s"),

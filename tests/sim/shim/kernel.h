@@ -213,7 +213,7 @@ static inline u32 hash_64(u64 v, unsigned int bits)
 #define le16_to_cpu(v)	((u16)(__force u16)(v))
 #define le32_to_cpu(v)	((u32)(__force u32)(v))
 #define le64_to_cpu(v)	((u64)(__force u64)(v))
-static inline void le32_add_cpu(__le32 *p, u32 v) { *p = cpu_to_le32(le32_to_cpu(*p) + v); }
+static inline void le64_add_cpu(__le64 *p, u64 v) { *p = cpu_to_le64(le64_to_cpu(*p) + v); }
 
 #define MAX_ERRNO	4095
 #define IS_ERR(p)	((unsigned long)(void *)(p) >= (unsigned long)-MAX_ERRNO)

@@ -36,6 +36,7 @@ static int sock;
 static u64 number;
 static struct dmo_hello theirs, ours;
 static struct dmo_cut tag;
+static u64 frames, first;		/* DATA on the link; the chunk's first */
 static u64 records, descs;
 static u32 csum;
 static u8 frame[MAX_FRAME], payload[DMO_WIRE_MAX_PAYLOAD + 64], data[64 * DMO_BLOCK];
@@ -111,6 +112,8 @@ static void attach(void)
 	close(sv[1]);
 	sock = sv[0];
 	number = 0;
+	frames = 0;
+	first = 0;
 	records = 0;
 	descs = 0;
 	csum = 0;
@@ -260,33 +263,57 @@ static void make_data(u32 v, u64 block, u32 nr, int fill)
 	for (i = 0; i < nr; i++) {
 		*desc(i) = (struct dmo_desc){
 			.volume = cpu_to_le32(v), .type = DMO_DESC_DATA, .mask = 0xff,
-			.block = cpu_to_le64(block + i), .count = cpu_to_le32(1),
+			.block = cpu_to_le64(block + i), .len = cpu_to_le32(DMO_BLOCK),
 			.csum = cpu_to_le32(dmo_mask_csum(data, 0xff)),
 		};
 	}
 }
 
+/* A DATA frame of lengths that are for the caller to say. */
+static void data_raw(u32 plen, u32 dlen)
+{
+	build(DMO_FRAME_DATA, tag, ++frames, plen, dlen);
+}
+
 static void data_frame(u16 type, u32 nr)
 {
-	build(type, (struct dmo_cut){ 0 }, 0, nr * (u32)sizeof(struct dmo_desc), nr * DMO_BLOCK);
-	if (type == DMO_FRAME_DATA) {
-		records++;
-		descs += nr;
-		csum = dmo_crc(csum, payload, nr * sizeof(struct dmo_desc));
+	u32 plen = nr * (u32)sizeof(struct dmo_desc);
+
+	if (type != DMO_FRAME_DATA) {
+		build(type, (struct dmo_cut){ 0 }, 0, plen, nr * DMO_BLOCK);
+		return;
 	}
+	data_raw(plen, nr * DMO_BLOCK);
+	if (!records++)
+		first = frames;
+	descs += nr;
+	csum = dmo_crc(csum, payload, plen);
 }
 
 static void make_last(u32 flags)
 {
 	struct dmo_last l = {
 		.time_ns = 1, .total_records = records, .total_desc = descs, .total_csum = csum, .flags = flags,
+		.activation = dmo_line_newest(&ours.line), .first = first,
 	};
 
 	dmo_last_encode(&l, payload);
-	build(DMO_FRAME_LAST, tag, 0, sizeof(struct dmo_wire_last), 0);
+	build(DMO_FRAME_LAST, tag, 0, DMO_WIRE_LAST_LEN, 0);
+	first = 0;
 	records = 0;
 	descs = 0;
 	csum = 0;
+}
+
+/* of the frame that was built */
+static struct dmo_wire_last *last_body(void)
+{
+	return (void *)(frame + DMO_WIRE_HDR);
+}
+
+static struct dmo_wire_hello *hello_body(void)
+{
+	return (void *)(frame + DMO_WIRE_HDR);
 }
 
 /* ---- handshake ---- */
@@ -297,14 +324,17 @@ static void read_hello(void)
 	static u8 body[DMO_WIRE_MAX_PAYLOAD];
 	char why[DMO_REASON_LEN];
 
-	if (read_frame(body) != DMO_FRAME_HELLO || dmo_hello_decode(body, (u32)
-	    (sizeof(struct dmo_wire_hello) + le32_to_cpu(((struct dmo_wire_hello *)body)->nr_volumes) *
-	     sizeof(struct dmo_wire_volume)), &theirs, why))
+	if (read_frame(body) != DMO_FRAME_HELLO ||
+	    dmo_hello_decode(body, le32_to_cpu(heard.payload_len), &theirs, why))
 		die("the kernel's first word is no good HELLO");
 	ours = theirs;
 	ours.role = theirs.role == DMO_ROLE_PRIMARY ? DMO_ROLE_SECONDARY : DMO_ROLE_PRIMARY;
 	ours.flags = 0;
 	ours.attach_id = 4711;
+	if (!ours.line.nr)
+		dmo_line_add(&ours.line, 4711);
+	ours.peer = ours.role == DMO_ROLE_PRIMARY;
+	ours.activation = ours.role == DMO_ROLE_PRIMARY ? 0 : dmo_line_newest(&ours.line);
 	ours.copy_id = 42;
 	ours.chunk_max = 1 << 20;
 	tag = theirs.complete;
@@ -337,12 +367,36 @@ static const struct dmo_cut no_cut;
 
 /* instead of the handshake */
 static void h_uuid(void) { ours.uuid[3] ^= 1; }
-static void h_version(void) { ours.version_min = 2; ours.version_max = 9; }
+static void h_version(void) { ours.version_min = 3; ours.version_max = 9; }
 static void h_versions(void) { ours.version_min = 3; ours.version_max = 1; }
-static void h_features(void) { ours.features = 8; }
-static void h_same_role(void) { ours.role = theirs.role; }
+static void h_features(void) { ours.needs = 8; ours.can = 8; }
+static void h_needs(void) { ours.needs = 8; }
+static void h_on(void) { ours.on = 8; }
+static void h_same_role(void) { ours.role = theirs.role; ours.peer = theirs.peer; ours.activation = theirs.activation; }
 static void h_bad_role(void) { ours.role = 7; }
-static void h_gen(void) { ours.gen_current ^= 0x10; memset(ours.gen_history, 0, sizeof(ours.gen_history)); }
+static void h_diverged(void) { ours.line.nr = 1; ours.line.at[0].activation ^= 0x10; }
+/* a primary's cannot be made so that it is of no other kind: it goes without what it does know */
+static void h_newer(void)
+{
+	if (ours.role == DMO_ROLE_SECONDARY)
+		dmo_line_add(&ours.line, 4712);
+	else
+		h_diverged();
+}
+
+static void h_line_twice(void) { dmo_line_add(&ours.line, dmo_line_newest(&ours.line)); }
+static void h_line_zero(void) { dmo_line_add(&ours.line, 0); }
+static void h_line_cut(void) { ours.line.at[0].cut.n = 1; }
+static void h_peer(void) { ours.peer = ours.role == DMO_ROLE_PRIMARY ? DMO_MAX_PEERS + 1 : 1; }
+/* asked only of primaries, as h_order() only of secondaries */
+static void h_activation(void)
+{
+	if (ours.role == DMO_ROLE_PRIMARY)
+		ours.activation = 5;
+	else
+		ours.role = 9;
+}
+
 static void h_lbs(void) { ours.volumes[0].lbs = 4096; }
 static void h_odd_lbs(void) { ours.volumes[0].lbs = 1000; }
 static void h_fewer(void) { ours.nr_volumes--; }
@@ -372,12 +426,20 @@ static const struct hello_case {
 	const char *regex;
 } hello_cases[] = {
 	{ "other UUID", h_uuid, "session UUID is .* here, .* at the peer" },
-	{ "other versions", h_version, "wire versions are 1 to 1 here, 2 to 9 at the peer" },
+	{ "other versions", h_version, "wire versions are 2 to 2 here, 3 to 9 at the peer" },
 	{ "versions in the wrong order", h_versions, "versions are 3 to 1" },
-	{ "unknown feature", h_features, "features needed are .*0x8" },
+	{ "unknown feature", h_features, "features needed are 0x0 here, 0x8 at the peer" },
+	{ "a feature needed, and not known to who needs it", h_needs, "needed are 0x8, on are 0x0, known are only 0x0" },
+	{ "a feature on, and not known", h_on, "needed are 0x0, on are 0x8, known are only 0x0" },
 	{ "same role", h_same_role, "role is .* here and at the peer" },
 	{ "no such role", h_bad_role, "role is 7" },
-	{ "diverged generation", h_gen, "diverged|newer" },
+	{ "diverged line", h_diverged, "the data has diverged|the secondary's data is newer" },
+	{ "a newer secondary", h_newer, "the secondary's data is newer|the data has diverged" },
+	{ "an activation twice", h_line_twice, "line has activation [0-9a-f]* at 1, expected" },
+	{ "activation 0", h_line_zero, "line has activation 0+ at 0, expected" },
+	{ "an activation's cut", h_line_cut, "what was sent or cleared, or a reserved field, is not zero" },
+	{ "no such peer", h_peer, "peer is (9, expected at most 8|1, expected at most 0)" },
+	{ "boundaries of a primary", h_activation, "a primary has boundaries of activation 0+5|role is 9" },
 	{ "other block size", h_lbs, "logical block size is" },
 	{ "odd block size", h_odd_lbs, "logical block size is 1000" },
 	{ "a volume less", h_fewer, "volume 2 is on the .* but not on the" },
@@ -392,21 +454,26 @@ static const struct hello_case {
 
 /* frames, by the side that the kernel is: s, p or b(oth) */
 static void f_magic(void) { simple(DMO_FRAME_PING, no_cut, 0); build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->magic ^= 1; fix(); out(); }
-static void f_version(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->version = 2; fix(); out(); }
+static void f_old(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->version = cpu_to_le16(1); fix(); out(); }
+static void f_version(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->version = cpu_to_le16(3); fix(); out(); }
 static void f_type(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->type = 77; fix(); out(); }
 static void f_flags(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->flags = 4; fix(); out(); }
 static void f_reserved(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->reserved[7] = 4; fix(); out(); }
-static void f_epoch(void) { simple(DMO_FRAME_PING, (struct dmo_cut){ ~0ull, 1 }, 0); }
+static void f_epoch(void) { simple(DMO_FRAME_DROP, (struct dmo_cut){ ~0ull, 1 }, 0); }
+static void f_tag(void) { simple(DMO_FRAME_PING, (struct dmo_cut){ 1, 7 }, 0); }
+static void f_arg(void) { simple(DMO_FRAME_DROP, tag, 5); }
+static void f_fence(void) { simple(DMO_FRAME_FENCE, no_cut, 0); }
+static void f_fenced(void) { simple(DMO_FRAME_FENCED, no_cut, 0); }
 static void f_gap(void) { number++; simple(DMO_FRAME_PING, no_cut, 0); }
 static void f_repeat(void) { simple(DMO_FRAME_PING, no_cut, 0); out(); }
 static void f_csum(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 0); hdr()->csum ^= 1; out(); }
 static void f_long(void) { make_data(1, 0, 1, 1); data_frame(DMO_FRAME_DATA, 1); hdr()->payload_len = 0xffffffff; fix_csum(frame, 24); out(); }
 static void f_steps(void) { make_data(1, 0, 1, 1); data_frame(DMO_FRAME_DATA, 1); hdr()->payload_len = 25; out(); }
-static void f_empty(void) { build(DMO_FRAME_DATA, no_cut, 0, 0, 0); out(); }
+static void f_empty(void) { data_raw(0, 0); out(); }
 static void f_ping_payload(void) { build(DMO_FRAME_PING, no_cut, 0, 8, 0); out(); }
 static void f_ping_data(void) { build(DMO_FRAME_PING, no_cut, 0, 0, 512); out(); }
-static void f_data_long(void) { make_data(1, 0, 1, 1); build(DMO_FRAME_DATA, no_cut, 0, 24, 8192); out(); }
-static void f_data_odd(void) { make_data(1, 0, 1, 1); build(DMO_FRAME_DATA, no_cut, 0, 24, 1000); out(); }
+static void f_data_long(void) { make_data(1, 0, 1, 1); data_raw(24, 8192); out(); }
+static void f_data_odd(void) { make_data(1, 0, 1, 1); data_raw(24, 1000); out(); }
 static void f_hello(void) { hello_frame(); out(); }
 static void f_accept(void) { simple(DMO_FRAME_ACCEPT, no_cut, 0); }
 static void f_refuse(void) { strcpy((char *)payload, "go\033away"); build(DMO_FRAME_REFUSE, no_cut, 0, 7, 0); out(); }
@@ -430,24 +497,30 @@ static void one(void) { make_data(1, 0, 2, 1); }
 static void s_volume(void) { one(); desc(1)->volume = cpu_to_le32(77); data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_beyond(void) { one(); desc(1)->block = cpu_to_le64(theirs.volumes[0].sectors / 8); data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_far(void) { one(); desc(1)->block = cpu_to_le64(~0ull); data_frame(DMO_FRAME_DATA, 2); out(); }
-static void s_count(void) { one(); desc(1)->count = cpu_to_le32(2); data_frame(DMO_FRAME_DATA, 2); out(); }
+static void s_len(void) { one(); desc(1)->len = cpu_to_le32(512); data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_mask(void) { one(); desc(1)->mask = 0; data_frame(DMO_FRAME_DATA, 2); out(); }
-static void s_dreserved(void) { one(); desc(1)->reserved = 1; data_frame(DMO_FRAME_DATA, 2); out(); }
+static void s_algo(void) { one(); desc(1)->algo = cpu_to_le16(1); data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_dtype(void) { one(); desc(1)->type = 9; data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_twice(void) { one(); *desc(1) = *desc(0); data_frame(DMO_FRAME_DATA, 2); out(); }
-static void s_sum(void) { one(); build(DMO_FRAME_DATA, no_cut, 0, 48, 4096); out(); }
-static void zero(u64 block, u32 count)
+static void s_sum(void) { one(); data_raw(48, 4096); out(); }
+static void s_number(void) { frames++; one(); data_frame(DMO_FRAME_DATA, 2); out(); }
+static void s_number_again(void) { one(); data_frame(DMO_FRAME_DATA, 2); out(); frames--; data_frame(DMO_FRAME_DATA, 2); out(); }
+static void s_tag(void) { one(); tag = theirs.complete; data_frame(DMO_FRAME_DATA, 2); out(); }
+static void zero(u64 block, u64 count)
 {
 	*desc(0) = (struct dmo_desc){
 		.volume = cpu_to_le32(1), .type = DMO_DESC_ZERO, .mask = 0xff,
-		.block = cpu_to_le64(block), .count = cpu_to_le32(count),
+		.block = cpu_to_le64(block), .count = cpu_to_le64(count),
 	};
 }
-static void s_zero_none(void) { zero(0, 0); build(DMO_FRAME_DATA, no_cut, 0, 24, 0); out(); }
-static void s_zero_far(void) { zero(1, ~0u); build(DMO_FRAME_DATA, no_cut, 0, 24, 0); out(); }
-static void s_zero_wrap(void) { zero(~0ull - 3, 8); build(DMO_FRAME_DATA, no_cut, 0, 24, 0); out(); }
-static void s_zero_mask(void) { zero(0, 1); desc(0)->mask = 1; build(DMO_FRAME_DATA, no_cut, 0, 24, 0); out(); }
-static void s_overlap(void) { one(); zero(0, 8); make_data(1, 0, 0, 0); *desc(1) = *desc(0); desc(1)->block = cpu_to_le64(7); build(DMO_FRAME_DATA, no_cut, 0, 48, 0); out(); }
+static void s_discard(void) { zero(0, 1); desc(0)->type = DMO_DESC_DISCARD; data_raw(24, 0); out(); }
+static void s_zero_none(void) { zero(0, 0); data_raw(24, 0); out(); }
+static void s_zero_huge(void) { zero(0, 1ull << 60); data_raw(24, 0); out(); }
+static void s_zero_algo(void) { zero(0, 1); desc(0)->algo = cpu_to_le16(1); data_raw(24, 0); out(); }
+static void s_zero_far(void) { zero(1, ~0u); data_raw(24, 0); out(); }
+static void s_zero_wrap(void) { zero(~0ull - 3, 8); data_raw(24, 0); out(); }
+static void s_zero_mask(void) { zero(0, 1); desc(0)->mask = 1; data_raw(24, 0); out(); }
+static void s_overlap(void) { one(); zero(0, 8); make_data(1, 0, 0, 0); *desc(1) = *desc(0); desc(1)->block = cpu_to_le64(7); data_raw(48, 0); out(); }
 static void good_data(void) { one(); data_frame(DMO_FRAME_DATA, 2); out(); }
 static void s_records(void) { good_data(); records++; make_last(0); out(); }
 static void s_descs(void) { good_data(); descs--; make_last(0); out(); }
@@ -455,6 +528,25 @@ static void s_total_csum(void) { good_data(); csum ^= 1; make_last(0); out(); }
 static void s_last_flags(void) { good_data(); make_last(6); out(); }
 static void s_last_old(void) { good_data(); tag = theirs.complete; make_last(0); out(); }
 static void s_last_zero(void) { good_data(); tag = no_cut; make_last(0); out(); }
+static void s_last_activation(void) { good_data(); make_last(0); last_body()->activation ^= cpu_to_le64(2); fix(); out(); }
+static void s_last_nobody(void) { good_data(); make_last(0); last_body()->activation = 0; fix(); out(); }
+static void s_last_links(void) { good_data(); make_last(0); last_body()->nr_links = cpu_to_le32(2); fix(); out(); }
+static void s_last_link(void) { good_data(); make_last(0); last_body()->links[0].link = cpu_to_le32(1); fix(); out(); }
+static void s_last_first(void) { good_data(); make_last(0); last_body()->links[0].first = cpu_to_le64(2); fix(); out(); }
+static void s_last_no_first(void) { good_data(); make_last(0); last_body()->links[0].first = 0; fix(); out(); }
+static void s_last_nr(void) { good_data(); make_last(0); last_body()->links[0].nr = cpu_to_le64(2); fix(); out(); }
+static void s_last_reserved(void) { good_data(); make_last(0); last_body()->reserved = cpu_to_le32(3); fix(); out(); }
+static void s_last_long(void)
+{
+	good_data();
+	make_last(0);
+	memcpy(payload + DMO_WIRE_LAST_LEN, payload + sizeof(struct dmo_wire_last), sizeof(struct dmo_wire_last_link));
+	((struct dmo_wire_last *)payload)->nr_links = cpu_to_le32(2);
+	number--;
+	build(DMO_FRAME_LAST, tag, 0, DMO_WIRE_LAST_LEN + sizeof(struct dmo_wire_last_link), 0);
+	out();
+}
+
 static void s_commit(void) { simple(DMO_FRAME_COMMIT, tag, 0); }
 static void s_direct(void) { one(); data_frame(DMO_FRAME_DIRECT, 2); out(); }
 static void s_sync(void) { simple(DMO_FRAME_SYNC, no_cut, 1); }
@@ -485,9 +577,14 @@ static const struct frame_case {
 	const char *regex;
 } frame_cases[] = {
 	{ 'b', "magic", f_magic, "magic is 0x" },
-	{ 'b', "wire version", f_version, "wire version is 2, this side speaks 1" },
+	{ 'b', "a frame of version 1", f_old, "wire version is 1, this side speaks 2: use the same release" },
+	{ 'b', "a frame of a later version", f_version, "wire version is 3, this side speaks 2" },
 	{ 'b', "unknown type", f_type, "type 77 is unknown" },
 	{ 'b', "an epoch at its end", f_epoch, "epoch of the tag is 18446744073709551615" },
+	{ 'b', "a tag on PING", f_tag, "tag is .1,7., argument 0, where it has none" },
+	{ 'b', "an argument on DROP", f_arg, "argument 5, where it has none" },
+	{ 'b', "FENCE", f_fence, "FENCE: of several links, a feature that is not on" },
+	{ 'b', "FENCED", f_fenced, "FENCED: of several links, a feature that is not on" },
 	{ 'b', "flags", f_flags, "flags are 0x4, expected 0" },
 	{ 'b', "reserved bytes", f_reserved, "reserved bytes are not zero" },
 	{ 'b', "number with a gap", f_gap, "number is 4, expected 3" },
@@ -516,14 +613,20 @@ static const struct frame_case {
 	{ 's', "unknown volume", s_volume, "volume 77 is unknown" },
 	{ 's', "block behind the end", s_beyond, "expected within its" },
 	{ 's', "block beyond all", s_far, "beyond any device|expected within" },
-	{ 's', "DATA of two blocks", s_count, "count of DATA is 2" },
+	{ 's', "DATA of another length", s_len, "length of DATA is 512, expected 4096 of its mask 0xff" },
+	{ 's', "DATA's number too high", s_number, "DATA: number on the link is 2, expected 1" },
+	{ 's', "DATA's number twice", s_number_again, "DATA: number on the link is 1, expected 2" },
+	{ 's', "DATA of a chunk that is complete", s_tag, "DATA: of chunk .*, expected one above the highest boundary" },
 	{ 's', "DATA of no sector", s_mask, "mask of DATA is 0" },
-	{ 's', "descriptor's reserved field", s_dreserved, "reserved is 0x1" },
+	{ 's', "compressed DATA", s_algo, "compressed by algorithm 1, expected 0" },
+	{ 's', "DISCARD", s_discard, "type is 3 .DISCARD., which needs a feature" },
 	{ 's', "descriptor's type", s_dtype, "type is 9" },
 	{ 's', "block twice", s_twice, "block 0 of volume 1 twice" },
 	{ 's', "zeroes that overlap", s_overlap, "block 7 of volume 1 twice" },
 	{ 's', "descriptors carry more than there is", s_sum, "4096 bytes of data, its descriptors carry 8192" },
 	{ 's', "ZERO of no block", s_zero_none, "count of ZERO is 0" },
+	{ 's', "ZERO of more than there can be", s_zero_huge, "no more than any device has" },
+	{ 's', "compressed ZERO", s_zero_algo, "mask of ZERO is 0xff, algorithm 1, expected 0xff and 0" },
 	{ 's', "ZERO behind the end", s_zero_far, "expected within its" },
 	{ 's', "ZERO around the end of numbers", s_zero_wrap, "beyond any device|expected within its" },
 	{ 's', "ZERO of a part", s_zero_mask, "mask of ZERO is 0x01" },
@@ -531,6 +634,15 @@ static const struct frame_case {
 	{ 's', "LAST: descriptors", s_descs, "LAST: totals are 1 frames, 1 descriptors" },
 	{ 's', "LAST: checksum", s_total_csum, "LAST: totals are" },
 	{ 's', "LAST: flags", s_last_flags, "LAST: flags are 0x6" },
+	{ 's', "LAST of another activation", s_last_activation, "LAST: activation is .*, HELLO said" },
+	{ 's', "LAST of no activation", s_last_nobody, "LAST: activation is 0" },
+	{ 's', "LAST of two links, one of them told", s_last_links, "number of links is 2, expected 1" },
+	{ 's', "LAST of two links", s_last_long, "payload is 112 bytes, expected 88" },
+	{ 's', "LAST of another link", s_last_link, "LAST: link is 1, reserved fields are 0x0 and 0x0" },
+	{ 's', "LAST: reserved bytes", s_last_reserved, "LAST: link is 0, reserved fields are 0x3 and 0x0" },
+	{ 's', "LAST: first frame", s_last_first, "DATA frames are 1 from 2 on the link, but the last that came was 1" },
+	{ 's', "LAST: no first frame", s_last_no_first, "LAST: 1 frames from 0 on its only link" },
+	{ 's', "LAST: frames of its link", s_last_nr, "LAST: 2 frames from 1 on its only link, expected the total of 1" },
 	{ 's', "LAST of the boundary there is", s_last_old, "expected above the highest boundary" },
 	{ 's', "LAST of cut 0", s_last_zero, "expected above the highest boundary" },
 	{ 's', "COMMIT above the boundary", s_commit, "COMMIT: tag is .* but the highest boundary is" },
@@ -578,8 +690,13 @@ static void o_drip(void)
 }
 static void o_no_accept(void) { hello_frame(); out(); await(0); }
 static void o_data_early(void) { hello_frame(); out(); o_data(); }
-static void o_long(void) { hello_frame(); hdr()->payload_len = cpu_to_le32(256 + 257 * 16); fix_csum(frame, 64); out(); }
-static void o_nr(void) { hello_frame(); ((struct dmo_wire_hello *)(frame + 64))->nr_volumes = cpu_to_le32(0xffffff); fix(); out(); }
+static void o_long(void) { hello_frame(); hdr()->payload_len = cpu_to_le32(192 + 64 * 24 + 257 * 16); fix_csum(frame, 64); out(); }
+static void o_nr(void) { hello_frame(); hello_body()->nr_volumes = cpu_to_le32(0xffffff); fix(); out(); }
+static void o_nr_line(void) { hello_frame(); hello_body()->nr_line = cpu_to_le32(65); fix(); out(); }
+static void o_short(void) { hello_frame(); hello_body()->nr_line = cpu_to_le32(ours.line.nr + 1); fix(); out(); }
+static void o_reserved(void) { hello_frame(); hello_body()->reserved = cpu_to_le64(1); fix(); out(); }
+static void o_cleared(void) { hello_frame(); hello_body()->cleared.cut.n = cpu_to_le64(1); fix(); out(); }
+static void o_link(void) { hello_frame(); hello_body()->link = cpu_to_le32(1); fix(); out(); }
 
 static const struct frame_case open_cases[] = {
 	{ 'b', "DATA first", o_data, "DATA before the handshake" },
@@ -593,6 +710,11 @@ static const struct frame_case open_cases[] = {
 	{ 'b', "DATA behind HELLO", o_data_early, "DATA before the handshake" },
 	{ 'b', "HELLO of 257 volumes", o_long, "payload is .* bytes" },
 	{ 'b', "HELLO with a wrong count", o_nr, "number of volumes is" },
+	{ 'b', "HELLO with too long a line", o_nr_line, "line has 65 activations, expected at most 64" },
+	{ 'b', "HELLO shorter than it says", o_short, "payload is [0-9]* bytes, expected [0-9]* for" },
+	{ 'b', "HELLO with a reserved byte", o_reserved, "a reserved field, is not zero" },
+	{ 'b', "HELLO with something cleared", o_cleared, "what was sent or cleared" },
+	{ 'b', "HELLO of a second link", o_link, "HELLO: link is 1, expected 0" },
 };
 
 /*
