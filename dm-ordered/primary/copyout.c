@@ -90,7 +90,7 @@ static int read_slots(struct dmo_io *io, struct list_head *slots)
  */
 static bool merge_runs(const struct dmo_primary *p)
 {
-	return READ_ONCE(p->merge) == DMO_MERGE_RUNNING;
+	return smp_load_acquire(&p->merge) == DMO_MERGE_RUNNING;	/* before the bits; pairs with step_merge() */
 }
 
 /* Into the older chunk, if there still is one. */

@@ -75,8 +75,9 @@ static void step_merge(struct dmo_primary *p, enum dmo_merge_event ev)
 	enum dmo_merge merge = p->merge;
 
 	lockdep_assert_held(&p->lock);
+	/* whoever sees that it is over sees that the older chunk's bits are clear: merge_runs() */
 	if (!WARN_ON_ONCE(dmo_merge_next(&merge, ev)))
-		WRITE_ONCE(p->merge, merge);	/* copy-outs read it under a stripe's lock */
+		smp_store_release(&p->merge, merge);
 }
 
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why)

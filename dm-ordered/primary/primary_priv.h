@@ -46,7 +46,7 @@ struct dmo_primary {
 	u64 switch_seq;			/* ... of the cycle with this seq */
 	struct dmo_cut cut;		/* the newest */
 	/* merge */
-	enum dmo_merge merge;		/* by dmo_merge_next() only; READ_ONCE */
+	enum dmo_merge merge;		/* by dmo_merge_next() only */
 	char merge_why[96];		/* of who wanted it first */
 	struct list_head merge_waiters;	/* struct dmo_io */
 	/* errors */
