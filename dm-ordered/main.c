@@ -10,20 +10,20 @@
 
 static int __init dmo_init(void)
 {
-	int r;
+	int rc;
 
-	r = dmo_chunk_init();
-	if (r)
-		return r;
-	r = dmo_secondary_init();
-	if (r)
+	rc = dmo_chunk_init();
+	if (rc)
+		return rc;
+	rc = dmo_secondary_init();
+	if (rc)
 		goto bad_secondary;
-	r = dmo_netlink_init();
-	if (r)
+	rc = dmo_netlink_init();
+	if (rc)
 		goto bad_netlink;
 	dmo_session_events_to(dmo_netlink_event);
-	r = dmo_target_init();
-	if (r)
+	rc = dmo_target_init();
+	if (rc)
 		goto bad_target;
 	return 0;
 bad_target:
@@ -32,7 +32,7 @@ bad_netlink:
 	dmo_secondary_exit();
 bad_secondary:
 	dmo_chunk_exit();
-	return r;
+	return rc;
 }
 
 static void __exit dmo_exit(void)

@@ -186,7 +186,7 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 	struct nlattr *nest = nla_nest_start(skb, DMO_A_VOLUME);
 	struct mapped_device *md;
 	struct dmo_primary *pri;
-	int r = -EMSGSIZE;
+	int rc = -EMSGSIZE;
 
 	if (!nest ||
 	    nla_put_u32(skb, DMO_VA_ID, info->id) ||
@@ -209,11 +209,11 @@ static int put_volume(struct sk_buff *skb, struct dmo_session *s, u32 index)
 			goto out;
 	}
 	pri = READ_ONCE(s->pri);
-	r = pri ? put_vol_stats(skb, dmo_primary_vol(pri, index)) : 0;
+	rc = pri ? put_vol_stats(skb, dmo_primary_vol(pri, index)) : 0;
 out:
 	mutex_unlock(&dmo_sessions_lock);
 	nla_nest_end(skb, nest);
-	return r;
+	return rc;
 }
 
 static int put_session(struct sk_buff *skb, struct dmo_session *s,
@@ -258,7 +258,7 @@ static int fill_session(struct sk_buff *skb, struct dmo_session *s, u32 portid, 
 {
 	struct dmo_session_status *st = kzalloc(sizeof(*st), GFP_KERNEL);
 	void *hdr;
-	int r;
+	int rc;
 
 	if (!st)
 		return -ENOMEM;
@@ -268,11 +268,11 @@ static int fill_session(struct sk_buff *skb, struct dmo_session *s, u32 portid, 
 		return -EMSGSIZE;
 	}
 	dmo_session_status(s, st);
-	r = put_session(skb, s, st);
+	rc = put_session(skb, s, st);
 	kfree(st);
-	if (r) {
+	if (rc) {
 		genlmsg_cancel(skb, hdr);
-		return r;
+		return rc;
 	}
 	genlmsg_end(skb, hdr);
 	return 0;
@@ -309,24 +309,24 @@ static int cmd_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct dmo_session *s;
 	struct sk_buff *msg;
-	int r = 0;
+	int rc = 0;
 
 	msg = genlmsg_new(SESSION_MSG_SIZE, GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
 	mutex_lock(&dmo_sessions_lock);
-	s = named_session(info, &r);
+	s = named_session(info, &rc);
 	if (s) {
 		dmo_session_hold(s);
 		mutex_unlock(&dmo_sessions_lock);
-		r = fill_session(msg, s, info->snd_portid, info->snd_seq, 0);
+		rc = fill_session(msg, s, info->snd_portid, info->snd_seq, 0);
 		mutex_lock(&dmo_sessions_lock);
 		dmo_session_release(s);
 	}
 	mutex_unlock(&dmo_sessions_lock);
-	if (r) {
+	if (rc) {
 		nlmsg_free(msg);
-		return r;
+		return rc;
 	}
 	return genlmsg_reply(msg, info);
 }
@@ -335,7 +335,7 @@ static int cmd_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dmo_session *s;
 	long i = 0;
-	int r;
+	int rc;
 
 	mutex_lock(&dmo_sessions_lock);
 	list_for_each_entry(s, &dmo_sessions, node) {
@@ -344,15 +344,15 @@ static int cmd_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		/* held, it stays where it is in the list */
 		dmo_session_hold(s);
 		mutex_unlock(&dmo_sessions_lock);
-		r = fill_session(skb, s, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				 NLM_F_MULTI);
+		rc = fill_session(skb, s, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				  NLM_F_MULTI);
 		mutex_lock(&dmo_sessions_lock);
 		dmo_session_release(s);
-		if (r == -EMSGSIZE && skb->len)
+		if (rc == -EMSGSIZE && skb->len)
 			break;		/* goes into the next message */
-		if (r) {
+		if (rc) {
 			mutex_unlock(&dmo_sessions_lock);
-			return r;
+			return rc;
 		}
 		cb->args[0] = i;
 	}
@@ -399,12 +399,12 @@ static int get_range(struct genl_info *info, int attr, const char *name, u32 min
 static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
 {
 	u32 timeout;
-	int r;
+	int rc;
 
-	r = get_range(info, DMO_A_LINK_TIMEOUT_MS, "the link time-out in ms",
-		      DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
-	if (r)
-		return r;
+	rc = get_range(info, DMO_A_LINK_TIMEOUT_MS, "the link time-out in ms",
+		       DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
+	if (rc)
+		return rc;
 	if (!info->attrs[DMO_A_LINK_FD]) {
 		strscpy(why, "DMO_A_LINK_FD is missing: a connected stream socket", DMO_REASON_LEN);
 		return -EINVAL;
@@ -426,18 +426,18 @@ static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut 
 {
 	u32 cycle, budget, timeout;
 	bool wanted;
-	int r;
+	int rc;
 
-	r = get_range(info, DMO_A_CYCLE_MS, "the cycle length in ms", DMO_CYCLE_MS_MIN,
-		      DMO_CYCLE_MS_MAX, &cycle, why);
-	if (!r)
-		r = get_range(info, DMO_A_BUDGET_MIB, "the memory budget in MiB",
-			      DMO_BUDGET_MIB_MIN, DMO_BUDGET_MIB_MAX, &budget, why);
-	if (!r)
-		r = get_range(info, DMO_A_LINK_TIMEOUT_MS, "the link time-out in ms",
-			      DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
-	if (r)
-		return r;
+	rc = get_range(info, DMO_A_CYCLE_MS, "the cycle length in ms", DMO_CYCLE_MS_MIN,
+		       DMO_CYCLE_MS_MAX, &cycle, why);
+	if (!rc)
+		rc = get_range(info, DMO_A_BUDGET_MIB, "the memory budget in MiB",
+			       DMO_BUDGET_MIB_MIN, DMO_BUDGET_MIB_MAX, &budget, why);
+	if (!rc)
+		rc = get_range(info, DMO_A_LINK_TIMEOUT_MS, "the link time-out in ms",
+			       DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
+	if (rc)
+		return rc;
 	wanted = nla_get_flag(info->attrs[DMO_A_LINK_WANTED]);
 	if (!cycle && !budget && !timeout && !wanted) {
 		strscpy(why, "nothing to set: DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB, DMO_A_LINK_TIMEOUT_MS or DMO_A_LINK_WANTED",
@@ -445,10 +445,10 @@ static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut 
 		return -EINVAL;
 	}
 	if (cycle || budget || timeout)
-		r = dmo_session_set(s, cycle, budget, timeout, why);
-	if (!r && wanted)
+		rc = dmo_session_set(s, cycle, budget, timeout, why);
+	if (!rc && wanted)
 		dmo_session_want_link(s);
-	return r;
+	return rc;
 }
 
 static int do_promote(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
@@ -471,23 +471,23 @@ static int cmd_change(struct sk_buff *skb, struct genl_info *info)
 	struct dmo_cut cut = {};
 	struct dmo_session *s;
 	u8 cmd = info->genlhdr->cmd;
-	int r = 0;
+	int rc = 0;
 
 	/* a command may take its time; the other sessions must not wait for it */
 	mutex_lock(&dmo_sessions_lock);
-	s = named_session(info, &r);
+	s = named_session(info, &rc);
 	if (s)
 		dmo_session_hold(s);
 	mutex_unlock(&dmo_sessions_lock);
 	if (!s)
-		return r;
-	r = handlers[cmd](s, info, &cut, why);
-	if (r < 0)
-		refuse(info, r, why);
+		return rc;
+	rc = handlers[cmd](s, info, &cut, why);
+	if (rc < 0)
+		refuse(info, rc, why);
 	mutex_lock(&dmo_sessions_lock);
 	dmo_session_release(s);
 	mutex_unlock(&dmo_sessions_lock);
-	return r > 0 ? reply_cut(info, cmd, cut) : r;
+	return rc > 0 ? reply_cut(info, cmd, cut) : rc;
 }
 
 static const struct genl_ops ops[] = {

@@ -40,13 +40,13 @@ static int parse_opts(struct dmo_target *t, struct dm_arg_set *as, char **error)
 	};
 	unsigned int nr;
 	const char *opt;
-	int r;
+	int rc;
 
 	if (!as->argc)
 		return 0;
-	r = dm_read_arg_group(args, as, &nr, error);
-	if (r)
-		return r;
+	rc = dm_read_arg_group(args, as, &nr, error);
+	if (rc)
+		return rc;
 	while (nr--) {
 		opt = dm_shift_arg(as);
 		if (!strcmp(opt, "allow_reads")) {
@@ -68,17 +68,17 @@ static int parse_opts(struct dmo_target *t, struct dm_arg_set *as, char **error)
 static int get_devices(struct dm_target *ti, struct dmo_target *t, const char *data,
 		       const char *meta)
 {
-	int r;
+	int rc;
 
-	r = dm_get_device(ti, data, dm_table_get_mode(ti->table), &t->data);
-	if (r) {
+	rc = dm_get_device(ti, data, dm_table_get_mode(ti->table), &t->data);
+	if (rc) {
 		ti->error = "data device can't be opened: wrong path, in use, or the dm device itself";
-		return r;
+		return rc;
 	}
-	r = dm_get_device(ti, meta, dm_table_get_mode(ti->table), &t->meta);
-	if (r) {
+	rc = dm_get_device(ti, meta, dm_table_get_mode(ti->table), &t->meta);
+	if (rc) {
 		ti->error = "metadata device can't be opened: wrong path, in use, or the dm device itself";
-		return r;
+		return rc;
 	}
 	if (t->data->bdev == t->meta->bdev) {
 		ti->error = "data and metadata device are the same";
@@ -91,19 +91,19 @@ static int join_session(struct dm_target *ti, struct dmo_target *t)
 {
 	char why[DMO_REASON_LEN] = "", ident[DMO_IDENT_LEN];
 	struct dmo_session *s;
-	int r;
+	int rc;
 
 	dmo_ident_read(t->data->bdev, ident);
 	mutex_lock(&dmo_sessions_lock);
 	s = dmo_session_get(t->meta->bdev, why);
-	r = IS_ERR(s) ? PTR_ERR(s) : 0;
-	if (!r)
-		r = dmo_session_attach_volume(s, t->id, dm_table_get_md(ti->table), t->data->bdev,
-					      ident, ti->len, why);
+	rc = IS_ERR(s) ? PTR_ERR(s) : 0;
+	if (!rc)
+		rc = dmo_session_attach_volume(s, t->id, dm_table_get_md(ti->table), t->data->bdev,
+					       ident, ti->len, why);
 	mutex_unlock(&dmo_sessions_lock);
-	if (r >= 0) {
+	if (rc >= 0) {
 		t->session = s;
-		t->index = r;
+		t->index = rc;
 		return 0;
 	}
 	if (!IS_ERR(s))
@@ -111,7 +111,7 @@ static int join_session(struct dm_target *ti, struct dmo_target *t)
 	DMERR("%s: metadata device %s: %s", dm_device_name(dm_table_get_md(ti->table)),
 	      t->meta->name, why);
 	ti->error = "refused; the kernel log says why";
-	return r;
+	return rc;
 }
 
 static void ordered_dtr(struct dm_target *ti)
@@ -134,7 +134,7 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	const char *data, *meta;
 	struct dmo_target *t;
-	int r;
+	int rc;
 
 	if (argc < 3) {
 		ti->error = "expected <data dev> <metadata dev> <volume id> [<#opts> <opt>...]";
@@ -152,19 +152,19 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->private = t;
 	data = dm_shift_arg(&as);
 	meta = dm_shift_arg(&as);
-	r = kstrtou32(dm_shift_arg(&as), 10, &t->id);
-	if (r) {
+	rc = kstrtou32(dm_shift_arg(&as), 10, &t->id);
+	if (rc) {
 		ti->error = "the volume id must be a number";
 		goto bad;
 	}
-	r = parse_opts(t, &as, &ti->error);
-	if (!r)
-		r = get_devices(ti, t, data, meta);
-	if (!r)
-		r = dm_set_target_max_io_len(ti, DMO_ZONE_SECTORS);
-	if (!r)
-		r = join_session(ti, t);
-	if (r)
+	rc = parse_opts(t, &as, &ti->error);
+	if (!rc)
+		rc = get_devices(ti, t, data, meta);
+	if (!rc)
+		rc = dm_set_target_max_io_len(ti, DMO_ZONE_SECTORS);
+	if (!rc)
+		rc = join_session(ti, t);
+	if (rc)
 		goto bad;
 	ti->num_flush_bios = 1;
 	ti->num_discard_bios = 1;
@@ -175,7 +175,7 @@ static int ordered_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	return 0;
 bad:
 	ordered_dtr(ti);
-	return r;
+	return rc;
 }
 
 /* ---- suspend and resume ---- */
@@ -184,15 +184,15 @@ static int ordered_preresume(struct dm_target *ti)
 {
 	struct dmo_target *t = ti->private;
 	char why[DMO_REASON_LEN] = "";
-	int r;
+	int rc;
 
-	r = dmo_session_activate(t->session, t->index, t->accept, why);
-	if (r < 0) {
+	rc = dmo_session_activate(t->session, t->index, t->accept, why);
+	if (rc < 0) {
 		DMERR("%s: volume %u can't be activated: %s",
 		      dm_device_name(dm_table_get_md(ti->table)), t->id, why);
-		return r;
+		return rc;
 	}
-	t->role = r;
+	t->role = rc;
 	t->active = true;
 	return 0;
 }
@@ -380,11 +380,11 @@ static int ordered_message(struct dm_target *ti, unsigned int argc, char **argv,
 	unsigned int sz = 0;
 	struct dmo_cut cut;
 	u32 val = 0;
-	int r = -EINVAL;
+	int rc = -EINVAL;
 
 	if (argc == 1 && !strcasecmp(argv[0], "switch")) {
-		r = dmo_session_switch(t->session, &cut, why);
-		if (!r) {
+		rc = dmo_session_switch(t->session, &cut, why);
+		if (!rc) {
 			DMEMIT("%llu %llu", cut.epoch, cut.n);
 			return 1;
 		}
@@ -393,17 +393,17 @@ static int ordered_message(struct dm_target *ti, unsigned int argc, char **argv,
 			 DMO_CYCLE_MS_MIN, DMO_CYCLE_MS_MAX);
 		if (!kstrtou32(argv[1], 10, &val) && val >= DMO_CYCLE_MS_MIN &&
 		    val <= DMO_CYCLE_MS_MAX)
-			r = dmo_session_set(t->session, val, 0, 0, why);
+			rc = dmo_session_set(t->session, val, 0, 0, why);
 	} else if (argc == 2 && !strcasecmp(argv[0], "budget_mib")) {
 		snprintf(why, sizeof(why), "budget_mib must be a number from %u to %u",
 			 DMO_BUDGET_MIB_MIN, DMO_BUDGET_MIB_MAX);
 		if (!kstrtou32(argv[1], 10, &val) && val >= DMO_BUDGET_MIB_MIN &&
 		    val <= DMO_BUDGET_MIB_MAX)
-			r = dmo_session_set(t->session, 0, val, 0, why);
+			rc = dmo_session_set(t->session, 0, val, 0, why);
 	}
-	if (r)
+	if (rc)
 		DMERR("%s: message refused: %s", dm_device_name(dm_table_get_md(ti->table)), why);
-	return r;
+	return rc;
 }
 
 static int ordered_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)

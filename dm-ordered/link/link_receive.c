@@ -52,29 +52,29 @@ static int rx_patience(struct dmo_link *l, char *why)
 /* Receive until @msg is full. @within: in the midst of a frame. */
 static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why)
 {
-	int r;
+	int rc;
 
 	while (msg_data_left(msg)) {
-		r = rx_patience(l, why);
-		if (r)
-			return r;
+		rc = rx_patience(l, why);
+		if (rc)
+			return rc;
 		dmo_link_ping_for_sender(l);
-		r = sock_recvmsg(l->sock, msg, MSG_WAITALL | MSG_NOSIGNAL);
-		if (r > 0) {
+		rc = sock_recvmsg(l->sock, msg, MSG_WAITALL | MSG_NOSIGNAL);
+		if (rc > 0) {
 			WRITE_ONCE(l->last_rx, jiffies);
-			atomic64_add(r, &l->rx_bytes);
+			atomic64_add(rc, &l->rx_bytes);
 			within = true;
 			continue;
 		}
-		if (r == -EAGAIN || r == -EINTR || r == -ERESTARTSYS)
+		if (rc == -EAGAIN || rc == -EINTR || rc == -ERESTARTSYS)
 			continue;
-		if (!r || r == -ECONNRESET) {	/* the latter: we had sent what it never read */
+		if (!rc || rc == -ECONNRESET) {	/* the latter: we had sent what it never read */
 			snprintf(why, DMO_REASON_LEN, "the peer closed the connection%s",
 				 within ? " in the midst of a frame" : "");
 			return -ECONNRESET;
 		}
-		snprintf(why, DMO_REASON_LEN, "receive failed: error %d", r);
-		return r;
+		snprintf(why, DMO_REASON_LEN, "receive failed: error %d", rc);
+		return rc;
 	}
 	return 0;
 }

@@ -37,26 +37,26 @@ static int tx_patience(struct dmo_link *l, char *why)
 
 static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
 {
-	int r;
+	int rc;
 
 	l->tx_progress = jiffies;
 	while (msg_data_left(msg)) {
-		r = tx_patience(l, why);
-		if (r)
-			return r;
+		rc = tx_patience(l, why);
+		if (rc)
+			return rc;
 		WRITE_ONCE(l->tx_busy, true);
-		r = sock_sendmsg(l->sock, msg);
-		if (r > 0) {
+		rc = sock_sendmsg(l->sock, msg);
+		if (rc > 0) {
 			WRITE_ONCE(l->tx_progress, jiffies);
-			atomic64_add(r, &l->tx_bytes);
+			atomic64_add(rc, &l->tx_bytes);
 		}
 		WRITE_ONCE(l->tx_busy, false);
-		if (r > 0 || r == -EAGAIN || r == -EINTR || r == -ERESTARTSYS)
+		if (rc > 0 || rc == -EAGAIN || rc == -EINTR || rc == -ERESTARTSYS)
 			continue;
-		if (!r)
-			r = -EPIPE;
-		snprintf(why, DMO_REASON_LEN, "send failed: error %d", r);
-		return r;
+		if (!rc)
+			rc = -EPIPE;
+		snprintf(why, DMO_REASON_LEN, "send failed: error %d", rc);
+		return rc;
 	}
 	return 0;
 }

@@ -17,7 +17,7 @@ int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
 	u64 left = min_t(u64, v->sectors - sector, (u64)nr * DMO_BLOCK_SECTORS) * DMO_SECTOR;
 	struct bio *bio;
 	u32 i, len;
-	int r;
+	int rc;
 
 	bio = bio_alloc_bioset(v->bdev, nr, REQ_OP_READ, GFP_NOIO, &p->bios);
 	bio->bi_iter.bi_sector = sector;
@@ -28,9 +28,9 @@ int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
 		__bio_add_page(bio, pages[i], len, 0);
 		left -= len;
 	}
-	r = submit_bio_wait(bio);
+	rc = submit_bio_wait(bio);
 	bio_put(bio);
-	return r;
+	return rc;
 }
 
 /* Slots for the blocks that need one, in ascending order. */
@@ -66,13 +66,13 @@ static int read_slots(struct dmo_io *io, struct list_head *slots)
 	struct dmo_slot *s;
 	u64 first = 0;
 	u32 n = 0;
-	int r = 0;
+	int rc = 0;
 
 	list_for_each_entry(s, slots, list) {
 		if (n && (s->block != first + n || n == ARRAY_SIZE(pages))) {
-			r = dmo_read_blocks(io->p, io->vol, first, n, pages);
-			if (r)
-				return r;
+			rc = dmo_read_blocks(io->p, io->vol, first, n, pages);
+			if (rc)
+				return rc;
 			n = 0;
 		}
 		if (!n)
@@ -80,8 +80,8 @@ static int read_slots(struct dmo_io *io, struct list_head *slots)
 		pages[n++] = s->page;
 	}
 	if (n)
-		r = dmo_read_blocks(io->p, io->vol, first, n, pages);
-	return r;
+		rc = dmo_read_blocks(io->p, io->vol, first, n, pages);
+	return rc;
 }
 
 /*
@@ -118,25 +118,25 @@ static void copyout_work(struct work_struct *work)
 	struct dmo_store *st = io->p->store;
 	struct dmo_chunk *old;
 	LIST_HEAD(slots);
-	int r;
+	int rc;
 
 	if (merge_runs(io->p)) {
 		dmo_primary_want_merge(io->p, io, "copy-out while a merge runs");
 		return;
 	}
 	old = dmo_store_older(st);
-	r = collect(io, old, &slots);
-	if (r) {
+	rc = collect(io, old, &slots);
+	if (rc) {
 		dmo_slot_free_list(st, &slots);
 		dmo_primary_want_merge(io->p, io, "no memory to preserve blocks of the older chunk");
 		return;
 	}
-	r = read_slots(io, &slots);
-	if (r) {
+	rc = read_slots(io, &slots);
+	if (rc) {
 		dmo_slot_free_list(st, &slots);
 		dmo_primary_error(io->p, io->vol->id,
 				  "volume %u: reading blocks %llu..%llu to preserve them failed: %d",
-				  io->vol->id, dmo_io_first(io), dmo_io_last(io), r);
+				  io->vol->id, dmo_io_first(io), dmo_io_last(io), rc);
 		dmo_primary_want_merge(io->p, io, "a block of the older chunk can't be read");
 		return;
 	}

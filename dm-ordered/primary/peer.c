@@ -401,11 +401,11 @@ static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, 
 
 static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, char *why)
 {
-	int r = check_tag("COMMITTED", tag, peer->complete, why);
+	int rc = check_tag("COMMITTED", tag, peer->complete, why);
 
 	lockdep_assert_held(&peer->p->lock);
-	if (r || dmo_cut_cmp(tag, peer->committed) <= 0)
-		return r;
+	if (rc || dmo_cut_cmp(tag, peer->committed) <= 0)
+		return rc;
 	peer->committed = tag;
 	if (!dmo_cut_cmp(tag, peer->complete))
 		peer->committed_ns = peer->complete_ns;
@@ -415,12 +415,12 @@ static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, 
 
 static int got_restored(struct dmo_peer *peer, struct dmo_cut tag, char *why)
 {
-	int r = check_tag("RESTORED", tag, peer->committed, why);
+	int rc = check_tag("RESTORED", tag, peer->committed, why);
 
 	lockdep_assert_held(&peer->p->lock);
-	if (!r && dmo_cut_cmp(tag, peer->restored) > 0)
+	if (!rc && dmo_cut_cmp(tag, peer->restored) > 0)
 		peer->restored = tag;
-	return r;
+	return rc;
 }
 
 static const char * const conditions[] = {
@@ -436,11 +436,11 @@ static int got_condition(struct dmo_peer *peer, u64 arg, u32 *news, char *why)
 {
 	u32 cond;
 	u64 ms;
-	int r = dmo_condition_decode(arg, &cond, &ms, why);
+	int rc = dmo_condition_decode(arg, &cond, &ms, why);
 
 	lockdep_assert_held(&peer->p->lock);
-	if (r || cond == peer->cond)
-		return r;
+	if (rc || cond == peer->cond)
+		return rc;
 	peer->cond = cond;
 	/* jiffies_to_msecs() has 32 bits */
 	peer->cond_since = jiffies - msecs_to_jiffies(min_t(u64, ms, INT_MAX));
@@ -453,7 +453,7 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	struct dmo_peer *peer = &p->peer;
 	bool committed = false, kick = true;
 	u32 cond = DMO_COND_MAX + 1;
-	int r = 0;
+	int rc = 0;
 
 	spin_lock_irq(&p->lock);
 	/* an answer to nothing: what an old link left must not be taken for it */
@@ -466,14 +466,14 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	}
 	switch (h->type) {
 	case DMO_FRAME_COMPLETE:
-		r = got_complete(peer, h->tag, why);
+		rc = got_complete(peer, h->tag, why);
 		break;
 	case DMO_FRAME_COMMITTED:
-		r = got_committed(peer, h->tag, &committed, why);
+		rc = got_committed(peer, h->tag, &committed, why);
 		kick = false;
 		break;
 	case DMO_FRAME_RESTORED:
-		r = got_restored(peer, h->tag, why);
+		rc = got_restored(peer, h->tag, why);
 		kick = false;
 		break;
 	case DMO_FRAME_DROPPED:
@@ -486,22 +486,22 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 		got_synced(peer, h->arg);
 		break;
 	case DMO_FRAME_CONDITION:
-		r = got_condition(peer, h->arg, &cond, why);
+		rc = got_condition(peer, h->arg, &cond, why);
 		kick = false;
 		break;
 	default:
 		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u) from a secondary",
 			 dmo_frame_name(h->type), h->type);
-		r = -EPROTO;
+		rc = -EPROTO;
 	}
 	spin_unlock_irq(&p->lock);
 	if (committed)
 		p->ops->event(p->owner, DMO_EVENT_COMMIT, h->tag, -1, NULL);
 	if (cond <= DMO_COND_MAX)
 		p->ops->event(p->owner, DMO_EVENT_PEER, (struct dmo_cut){}, -1, conditions[cond]);
-	if (!r && kick) {
+	if (!rc && kick) {
 		dmo_primary_kick(p);
 		p->ops->kick(p->owner);
 	}
-	return r;
+	return rc;
 }

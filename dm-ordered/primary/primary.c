@@ -256,22 +256,22 @@ static u64 epoch_above(u64 epoch)
 int dmo_primary_raise_epoch(struct dmo_primary *p, u64 above)
 {
 	u64 epoch = epoch_above(above);
-	int r;
+	int rc;
 
 	mutex_lock(&p->meta->lock);
 	p->meta->st.epoch = epoch;
 	if (dmo_cut_cmp(p->cut, p->meta->st.newest) > 0)
 		p->meta->st.newest = p->cut;
-	r = dmo_meta_write_state(p->meta);
+	rc = dmo_meta_write_state(p->meta);
 	mutex_unlock(&p->meta->lock);
-	if (!r) {
+	if (!rc) {
 		spin_lock_irq(&p->lock);
 		p->epoch = epoch;
 		spin_unlock_irq(&p->lock);
 	} else {
 		dmo_primary_meta_error(p);
 	}
-	return r;
+	return rc;
 }
 
 /* ---- what to do next ---- */
@@ -635,7 +635,7 @@ void dmo_primary_set_active(struct dmo_primary *p, bool active)
 static int mark_open(struct dmo_primary *p, char *why)
 {
 	struct dmo_meta *m = p->meta;
-	int r;
+	int rc;
 
 	mutex_lock(&m->lock);
 	p->epoch = epoch_above(m->st.epoch);
@@ -643,20 +643,20 @@ static int mark_open(struct dmo_primary *p, char *why)
 	m->sb.flags &= ~DMO_SBF_ASSUME_EQUAL;
 	m->sb.flags |= DMO_SBF_OPEN;
 	dmo_line_add(&m->sb.line, get_random_u64() | 1);
-	r = dmo_meta_write_state(m);
-	if (!r)
-		r = dmo_meta_write_super(m);
-	if (r)
+	rc = dmo_meta_write_state(m);
+	if (!rc)
+		rc = dmo_meta_write_super(m);
+	if (rc)
 		strscpy(why, m->why, DMO_REASON_LEN);
 	mutex_unlock(&m->lock);
-	return r;
+	return rc;
 }
 
 struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_ops *ops,
 				       void *owner, const char *name, char *why)
 {
 	struct dmo_primary *p;
-	int r;
+	int rc;
 
 	snprintf(why, DMO_REASON_LEN, "no memory");
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
@@ -676,9 +676,9 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	p->store = dmo_store_create(m->sb.volumes, m->sb.nr_volumes, (u64)m->sb.budget_mib << 20,
 				    m->st.newest.n + 1, p->peer.tracked == DMO_TRACKED_ALL, why);
 	if (IS_ERR(p->store)) {
-		r = PTR_ERR(p->store);
+		rc = PTR_ERR(p->store);
 		kfree(p);
-		return ERR_PTR(r);
+		return ERR_PTR(rc);
 	}
 	p->store->kick = store_kick;
 	p->store->owner = p;
@@ -686,22 +686,22 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	dmo_primary_step_chunk(p, dmo_store_active(p->store), DMO_CHUNK_EV_OPEN);
 	dmo_store_older(p->store)->state_since = jiffies;
 	spin_unlock_irq(&p->lock);
-	r = bioset_init(&p->bios, 64, 0, BIOSET_NEED_BVECS);
-	if (r)
+	rc = bioset_init(&p->bios, 64, 0, BIOSET_NEED_BVECS);
+	if (rc)
 		goto bad_store;
-	r = dmo_ship_init(p);
-	if (r)
+	rc = dmo_ship_init(p);
+	if (rc)
 		goto bad_ship;
-	r = -ENOMEM;
+	rc = -ENOMEM;
 	p->wq = alloc_workqueue("dmo_io/%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, name);
 	if (!p->wq)
 		goto bad_ship;
-	r = mark_open(p, why);
-	if (r)
+	rc = mark_open(p, why);
+	if (rc)
 		goto bad_wq;
 	p->thread = kthread_run(cycle_thread, p, "dmo_cycle/%s", name);
 	if (IS_ERR(p->thread)) {
-		r = PTR_ERR(p->thread);
+		rc = PTR_ERR(p->thread);
 		goto bad_wq;
 	}
 	return p;
@@ -713,7 +713,7 @@ bad_ship:
 bad_store:
 	dmo_store_destroy(p->store);
 	kfree(p);
-	return ERR_PTR(r);
+	return ERR_PTR(rc);
 }
 
 void dmo_primary_free(struct dmo_primary *p)

@@ -182,12 +182,12 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 	u32 len = sh->nr * sizeof(*sh->desc);
 	bool direct = type == DMO_FRAME_DIRECT;
 	u64 arg = direct ? dmo_primary_refs_bytes(p) : sh->frames + 1;
-	int r;
+	int rc;
 
 	dmo_witness_note(p->meta, le32_to_cpu(sh->desc->volume), le64_to_cpu(sh->desc->block));
-	r = dmo_link_send(l, type, direct ? (struct dmo_cut){} : sh->cut, arg, sh->desc, len,
-			  sh->bvec, sh->nr_bvec, sh->data_len, why);
-	if (!r && !direct) {
+	rc = dmo_link_send(l, type, direct ? (struct dmo_cut){} : sh->cut, arg, sh->desc, len,
+			   sh->bvec, sh->nr_bvec, sh->data_len, why);
+	if (!rc && !direct) {
 		sh->frames++;
 		if (!sh->records++)
 			sh->first = sh->frames;
@@ -195,7 +195,7 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
 		sh->descs += sh->nr;
 		sh->csum = dmo_crc(sh->csum, sh->desc, len);
 	}
-	return r;
+	return rc;
 }
 
 /*
@@ -245,7 +245,7 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	u32 n, i;
-	int r;
+	int rc;
 
 	n = take_slots(p, sh->copy);
 	if (!n)
@@ -260,11 +260,11 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 		else
 			batch_zero(sh, vol, s->block, 1);
 	}
-	r = batch_send(p, l, DMO_FRAME_DATA, why);
+	rc = batch_send(p, l, DMO_FRAME_DATA, why);
 	for (i = 0; i < n; i++)
 		if (sh->copy[i].page)
 			put_page(sh->copy[i].page);
-	return r ?: 1;
+	return rc ?: 1;
 }
 
 /* ---- zero zones ---- */
@@ -381,14 +381,14 @@ static int read_chosen(struct dmo_primary *p, struct dmo_vol *v, u64 first, u32 
 {
 	struct dmo_ship *sh = &p->peer.ship;
 	u32 from, to, n = sh->nr_own;
-	int r;
+	int rc;
 
 	for (from = find_first_bit(want, nr); from < nr; from = find_next_bit(want, nr, to)) {
 		to = find_next_zero_bit(want, nr, from);
-		r = dmo_read_blocks(p, v, first + from, to - from, &sh->own[n]);
-		if (r) {
-			note_read_error(p, v, first + from, r);
-			return r;
+		rc = dmo_read_blocks(p, v, first + from, to - from, &sh->own[n]);
+		if (rc) {
+			note_read_error(p, v, first + from, rc);
+			return rc;
 		}
 		n += to - from;
 	}
@@ -420,7 +420,7 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
 	struct dmo_vol *v;
-	int r = 0;
+	int rc = 0;
 	u32 n;
 
 	batch_begin(sh);
@@ -429,9 +429,9 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 		v = &st->vols[sh->vol];
 		dmo_range_lock_wait(st, &w, sh->vol, sh->block, n);
 		if (choose_blocks(p, old, v, sh->block, n, want))
-			r = read_chosen(p, v, sh->block, n, want);
+			rc = read_chosen(p, v, sh->block, n, want);
 		dmo_range_unlock(st, &w.range);
-		if (r)
+		if (rc)
 			break;
 		batch_chosen(sh, v, sh->block, n, want);
 		sh->block += n;
@@ -439,13 +439,13 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 			break;
 	}
 	if (!p->active && next_run(p, old, DMO_WIRE_MAX_DESC))
-		r = -EAGAIN;
+		rc = -EAGAIN;
 	up_read(&p->active_sem);
-	if (!r)
+	if (!rc)
 		WRITE_ONCE(p->peer.read_error, false);
 	if (sh->nr)
 		return batch_send(p, l, DMO_FRAME_DATA, why) ?: 1;
-	if (r)
+	if (rc)
 		return -EAGAIN;
 	return sh->vol < st->nr_vols;
 }
@@ -516,19 +516,19 @@ static int direct_read(struct dmo_primary *p, struct dmo_chunk *chunk, struct dm
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
 	u64 b;
-	int r;
+	int rc;
 
 	bitmap_fill(want, DMO_ZONE_BLOCKS);
 	dmo_range_lock_wait(st, &w, v->index, first, nr);
-	r = dmo_zone_test(chunk, v, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
-	for (b = first; !r && b < first + nr; b += 1u << v->unit_shift)
+	rc = dmo_zone_test(chunk, v, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
+	for (b = first; !rc && b < first + nr; b += 1u << v->unit_shift)
 		if (dmo_ref_clear(chunk, v, b))
 			window_add(c->win[c->filling], v->index, b >> v->unit_shift,
 				   DMO_BLOCK << v->unit_shift);
 	dmo_range_unlock(st, &w.range);
-	if (!r)
+	if (!rc)
 		batch_chosen(&p->peer.ship, v, first, nr, want);
-	return r;
+	return rc;
 }
 
 static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char *why)
@@ -557,7 +557,7 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 	struct dmo_ship *sh = &p->peer.ship;
 	struct dmo_window *w = p->peer.copy.win[p->peer.copy.filling];
 	struct dmo_chunk *c = dmo_store_active(p->store);
-	int r = 0;
+	int rc = 0;
 	u32 n;
 
 	if (w->nr + DMO_WIRE_MAX_DESC > DMO_SYNC_EXTENTS || w->bytes >= DMO_SYNC_BYTES)
@@ -565,27 +565,27 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 	batch_begin(sh);
 	down_read(&p->active_sem);
 	while (p->active && (n = next_run(p, c, DMO_WIRE_MAX_DESC - sh->nr_own))) {
-		r = direct_read(p, c, &p->store->vols[sh->vol], sh->block, n);
-		if (r == -ESTALE) {
+		rc = direct_read(p, c, &p->store->vols[sh->vol], sh->block, n);
+		if (rc == -ESTALE) {
 			dmo_store_unzero(c, &p->store->vols[sh->vol], sh->block);
 			sh->block &= ~(u64)(DMO_ZONE_BLOCKS - 1);
-			r = 0;
+			rc = 0;
 			continue;
 		}
-		if (r)
+		if (rc)
 			break;
 		sh->block += n;
 		if (sh->nr_own == DMO_WIRE_MAX_DESC)
 			break;
 	}
 	if (!p->active)
-		r = -EAGAIN;
+		rc = -EAGAIN;
 	up_read(&p->active_sem);
-	if (!r)
+	if (!rc)
 		WRITE_ONCE(p->peer.read_error, false);
 	if (sh->nr)
 		return batch_send(p, l, DMO_FRAME_DIRECT, why) ?: 1;
-	if (r)
+	if (rc)
 		return 0;
 	if (sh->vol < p->store->nr_vols)
 		return 1;
@@ -599,7 +599,7 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 	struct dmo_chunk *older;
 	enum dmo_direct direct;
 	bool ship;
-	int r;
+	int rc;
 
 	spin_lock_irq(&p->lock);
 	direct = peer->copy.direct;
@@ -622,20 +622,20 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 		return ship_direct(p, l, why);
 	if (!ship)
 		return 0;
-	r = ship_zones(p, l, why);
-	if (r)
-		return r;
-	r = ship_slots(p, l, why);
-	if (r)
-		return r;
-	r = ship_refs(p, l, why);
-	if (r == -EAGAIN)
+	rc = ship_zones(p, l, why);
+	if (rc)
+		return rc;
+	rc = ship_slots(p, l, why);
+	if (rc)
+		return rc;
+	rc = ship_refs(p, l, why);
+	if (rc == -EAGAIN)
 		return 0;
-	if (r)
-		return r;
+	if (rc)
+		return rc;
 	sh->stripe = 0;		/* slots that copy-outs left behind the walk */
-	r = ship_slots(p, l, why);
-	if (r)
-		return r;
+	rc = ship_slots(p, l, why);
+	if (rc)
+		return rc;
 	return ship_last(p, l, why);
 }

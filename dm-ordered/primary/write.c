@@ -191,7 +191,7 @@ static bool capture(struct dmo_io *io)
 	struct capture c = {};
 	unsigned long flags;
 	bool page;
-	int r = 0;
+	int rc = 0;
 
 	if (io->zones) {
 		dmo_store_zero_zones(io->chunk, io->vol, io->sector / DMO_ZONE_SECTORS,
@@ -204,12 +204,12 @@ static bool capture(struct dmo_io *io)
 	INIT_LIST_HEAD(&c.pages);
 	spin_lock_irqsave(&sp->lock, flags);
 	while (b <= last) {
-		r = capture_block(io, sp, b, &c);
-		if (!r) {
+		rc = capture_block(io, sp, b, &c);
+		if (!rc) {
 			b++;
 			continue;
 		}
-		if (r != -EAGAIN)
+		if (rc != -EAGAIN)
 			break;
 		spin_unlock_irqrestore(&sp->lock, flags);
 		page = !is_bare(io, b);
@@ -220,9 +220,9 @@ static bool capture(struct dmo_io *io)
 	}
 	spin_unlock_irqrestore(&sp->lock, flags);
 	capture_end(st, &c);
-	if (r)
+	if (rc)
 		free_vecs(io);
-	return !r;
+	return !rc;
 }
 
 /*
@@ -274,20 +274,20 @@ static void zero_work(struct work_struct *work)
 	struct dmo_io *io = container_of(work, struct dmo_io, work);
 	struct bio *bio = io->bio;
 	struct dmo_vol *v = io->vol;
-	int r;
+	int rc;
 
 	if (bio_op(bio) == REQ_OP_DISCARD)
-		r = dmo_discard(v->bdev, io->sector, io->nr, &v->zero_known, not_zeroed, io);
+		rc = dmo_discard(v->bdev, io->sector, io->nr, &v->zero_known, not_zeroed, io);
 	else if (bio->bi_opf & REQ_NOUNMAP)
-		r = dmo_zero_keep(v->bdev, io->sector, io->nr, &v->zero_known);
+		rc = dmo_zero_keep(v->bdev, io->sector, io->nr, &v->zero_known);
 	else
-		r = dmo_zero_free(v->bdev, io->sector, io->nr, &v->zero_known);
-	if (!r && (bio->bi_opf & REQ_FUA)) {
-		r = blkdev_issue_flush(v->bdev);
-		if (r)
+		rc = dmo_zero_free(v->bdev, io->sector, io->nr, &v->zero_known);
+	if (!rc && (bio->bi_opf & REQ_FUA)) {
+		rc = blkdev_issue_flush(v->bdev);
+		if (rc)
 			flush_failed(io, false);
 	}
-	bio->bi_status = errno_to_blk_status(r);
+	bio->bi_status = errno_to_blk_status(rc);
 	bio_endio(bio);
 }
 

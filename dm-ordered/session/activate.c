@@ -38,38 +38,38 @@ static int make_engine(struct dmo_session *s, char *why)
 static int know_device(struct dmo_session *s, u32 index, bool other, char *why)
 {
 	struct dmo_svol *v = &s->vols[index];
-	int r = 0;
+	int rc = 0;
 
 	lockdep_assert_held(&s->lock);
 	if (v->known)
 		return 0;
 	if (other)
-		r = s->role_ops->copy_all(s->engine, why);
-	if (!r)
-		r = dmo_witness_adopt(s->meta, index, v->ident, other, s->pri);
-	if (r && dmo_meta_failed(s->meta))
+		rc = s->role_ops->copy_all(s->engine, why);
+	if (!rc)
+		rc = dmo_witness_adopt(s->meta, index, v->ident, other, s->pri);
+	if (rc && dmo_meta_failed(s->meta))
 		strscpy(why, s->meta->why, DMO_REASON_LEN);
-	v->known = !r;
-	return r;
+	v->known = !rc;
+	return rc;
 }
 
 /* Is the data device the one that it was? @accept as dmo_session_activate(); @other: it isn't. */
 static int check_data(struct dmo_session *s, u32 index, bool accept, bool *other, char *why)
 {
 	struct dmo_svol *v = &s->vols[index];
-	int r;
+	int rc;
 
 	*other = false;
 	if (v->known)
 		return 0;
-	r = dmo_witness_check(s->meta, index, v->data, v->ident, why);
+	rc = dmo_witness_check(s->meta, index, v->data, v->ident, why);
 	if (!accept)
-		return r;
-	if (!r)
+		return rc;
+	if (!rc)
 		DMINFO("%s: volume %u: accept_data_device: nothing differs, nothing is copied for it",
 		       s->name, v->id);
-	if (r != -ESTALE)
-		return r;
+	if (rc != -ESTALE)
+		return rc;
 	DMWARN("%s: accepted, and to be copied: %s", s->name, why);
 	*other = true;
 	return 0;
@@ -79,27 +79,27 @@ int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *wh
 {
 	struct dmo_svol *v = &s->vols[index];
 	bool other;
-	int r;
+	int rc;
 
 	/* without the lock: it reads; the volume's dm device is suspended, and nobody else's */
-	r = check_data(s, index, accept, &other, why);
-	if (r)
-		return r;
+	rc = check_data(s, index, accept, &other, why);
+	if (rc)
+		return rc;
 	dmo_session_enter(s, "activating a volume");
-	r = make_engine(s, why);
-	if (!r)
-		r = know_device(s, index, other, why);
-	if (r)
+	rc = make_engine(s, why);
+	if (!rc)
+		rc = know_device(s, index, other, why);
+	if (rc)
 		goto out;
 	if (!v->active) {
 		WRITE_ONCE(v->active, true);
 		s->nr_active++;
 	}
 	s->role_ops->set_bdev(s->engine, index, v->data);
-	r = s->role;
+	rc = s->role;
 out:
 	dmo_session_leave(s);
-	return r;
+	return rc;
 }
 
 void dmo_session_resume(struct dmo_session *s, u32 index)

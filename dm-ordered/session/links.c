@@ -217,7 +217,7 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 {
 	struct socket *sock;
 	struct dmo_link *l;
-	int r;
+	int rc;
 
 	lockdep_assert_held(&s->lock);
 	if (!(s->meta->sb.flags & DMO_SBF_PLAIN)) {
@@ -230,9 +230,9 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 			DMO_REASON_LEN);
 		return -ECANCELED;
 	}
-	r = dmo_session_check_ready(s, why);
-	if (r)
-		return r;
+	rc = dmo_session_check_ready(s, why);
+	if (rc)
+		return rc;
 	if (s->link && dmo_link_ended(s->link))
 		dmo_session_end_link(s, NULL);
 	if (s->link) {
@@ -258,28 +258,28 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 
 int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 {
-	int r;
+	int rc;
 
 	dmo_session_enter(s, "making a link");
-	r = attach_link(s, fd, timeout_ms, why);
+	rc = attach_link(s, fd, timeout_ms, why);
 	dmo_session_leave(s);
-	return r;
+	return rc;
 }
 
 int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
 {
-	int r = 0;
+	int rc = 0;
 
 	dmo_session_enter(s, "ending a link");
 	if (s->link) {
 		dmo_session_end_link(s, "disconnected by command");
 	} else if (more || s->no_link) {
 		strscpy(why, "the session has no link", DMO_REASON_LEN);
-		r = -ENOTCONN;
+		rc = -ENOTCONN;
 	}
 	s->no_link |= !more;
 	dmo_session_leave(s);
-	return r;
+	return rc;
 }
 
 void dmo_session_want_link(struct dmo_session *s)

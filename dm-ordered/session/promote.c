@@ -4,7 +4,7 @@
 
 int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 {
-	int r = 0;
+	int rc = 0;
 
 	dmo_session_enter(s, "switching");
 	if (s->pri) {
@@ -12,10 +12,10 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 	} else {
 		snprintf(why, DMO_REASON_LEN, "the session is %s here: only an active primary switches cycles",
 			 s->role == DMO_ROLE_SECONDARY ? "secondary" : "not active");
-		r = -EINVAL;
+		rc = -EINVAL;
 	}
 	dmo_session_leave(s);
-	return r;
+	return rc;
 }
 
 static int check_gates(struct dmo_session *s, char *why)
@@ -56,7 +56,7 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 {
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
-	int r;
+	int rc;
 
 	mutex_lock(&m->lock);
 	/*
@@ -68,25 +68,25 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	m->st.epoch = max(m->st.epoch, cut.epoch);
 	if (dmo_cut_cmp(cut, m->st.newest) > 0)
 		m->st.newest = cut;
-	r = dmo_meta_write_state(m);
-	if (r)
+	rc = dmo_meta_write_state(m);
+	if (rc)
 		goto out;
 	sb->role = DMO_ROLE_PRIMARY;
 	sb->flags &= ~(DMO_SBF_INCONSISTENT | DMO_SBF_ASSUME_EQUAL);
 	sb->copy_id = 0;
-	r = dmo_meta_write_super(m);
+	rc = dmo_meta_write_super(m);
 out:
-	if (r)
+	if (rc)
 		strscpy(why, m->why, DMO_REASON_LEN);
 	mutex_unlock(&m->lock);
-	return r;
+	return rc;
 }
 
 static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
 {
 	struct dmo_secondary *sec;
 	u32 i;
-	int r;
+	int rc;
 
 	lockdep_assert_held(&s->lock);
 	if (s->role != DMO_ROLE_SECONDARY || !s->sec) {
@@ -94,23 +94,23 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 			 "the session is primary already" : "the session is not active");
 		return -EINVAL;
 	}
-	r = dmo_session_check_ready(s, why);
-	if (!r)
-		r = check_gates(s, why);
-	if (!r)
-		r = check_closed(s, why);
+	rc = dmo_session_check_ready(s, why);
+	if (!rc)
+		rc = check_gates(s, why);
+	if (!rc)
+		rc = check_closed(s, why);
 	/* a copy under way is not to lose its link over what will be refused */
-	if (!r)
-		r = dmo_secondary_may_promote(s->sec, force, why);
-	if (r)
-		return r;
+	if (!rc)
+		rc = dmo_secondary_may_promote(s->sec, force, why);
+	if (rc)
+		return rc;
 	dmo_session_end_link(s, "this side was promoted");
-	r = dmo_secondary_finish(s->sec, force, cut, why);
-	if (r)
-		return r;
-	r = write_role(s, *cut, why);
-	if (r)
-		return r;
+	rc = dmo_secondary_finish(s->sec, force, cut, why);
+	if (rc)
+		return rc;
+	rc = write_role(s, *cut, why);
+	if (rc)
+		return rc;
 	dmo_secondary_stop(s->sec);
 	sec = s->sec;
 	down_write(&s->link_sem);	/* of who looks how far it has come */
@@ -134,19 +134,19 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 
 int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
 {
-	int r;
+	int rc;
 
 	mutex_lock(&dmo_sessions_lock);
-	r = dmo_session_check_twin(s->meta->sb.uuid, DMO_ROLE_PRIMARY, s, why);
-	s->promoting = !r;
+	rc = dmo_session_check_twin(s->meta->sb.uuid, DMO_ROLE_PRIMARY, s, why);
+	s->promoting = !rc;
 	mutex_unlock(&dmo_sessions_lock);
-	if (r)
-		return r;
+	if (rc)
+		return rc;
 	dmo_session_enter(s, "promoting");
-	r = promote(s, force, cut, why);
+	rc = promote(s, force, cut, why);
 	dmo_session_leave(s);
 	mutex_lock(&dmo_sessions_lock);
 	s->promoting = false;
 	mutex_unlock(&dmo_sessions_lock);
-	return r;
+	return rc;
 }

@@ -124,7 +124,7 @@ struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 	struct dmo_session *s;
 	struct dmo_meta *m;
 	u32 i;
-	int r;
+	int rc;
 
 	wait_for_dying(meta->bd_dev);
 	s = dmo_session_find(meta->bd_dev);
@@ -135,10 +135,10 @@ struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 	m = dmo_meta_load(meta, why);
 	if (IS_ERR(m))
 		return ERR_CAST(m);
-	r = dmo_session_check_twin(m->sb.uuid, m->sb.role, NULL, why);
-	if (r)
+	rc = dmo_session_check_twin(m->sb.uuid, m->sb.role, NULL, why);
+	if (rc)
 		goto bad;
-	r = -ENOMEM;
+	rc = -ENOMEM;
 	strscpy(why, "no memory", DMO_REASON_LEN);
 	s = kzalloc(struct_size(s, vols, m->sb.nr_volumes), GFP_KERNEL);
 	if (!s)
@@ -164,7 +164,7 @@ struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 bad:
 	kfree(s);
 	dmo_meta_free(m);
-	return ERR_PTR(r);
+	return ERR_PTR(rc);
 }
 
 void dmo_session_hold(struct dmo_session *s)
@@ -269,7 +269,7 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 			      struct block_device *data, const char *ident, u64 sectors,
 			      char *why)
 {
-	int index = find_volume(s, id), r;
+	int index = find_volume(s, id), rc;
 	struct dmo_volume_info *info;
 	struct dmo_svol *v;
 
@@ -311,9 +311,9 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 			 id, v->data);
 		return -EBUSY;
 	}
-	r = check_devices(s, index, md, data, why);
-	if (r)
-		return r;
+	rc = check_devices(s, index, md, data, why);
+	if (rc)
+		return rc;
 	v->data = data;
 	strscpy(v->ident, ident, sizeof(v->ident));
 	WRITE_ONCE(v->md, md);
@@ -367,12 +367,12 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
 	u32 old[3];
-	int r;
+	int rc;
 
 	if (budget_mib) {
-		r = dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)budget_mib << 20, why);
-		if (r < 0)
-			return r;
+		rc = dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)budget_mib << 20, why);
+		if (rc < 0)
+			return rc;
 	}
 	dmo_session_enter(s, "setting parameters");
 	mutex_lock(&m->lock);
@@ -382,8 +382,8 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	sb->cycle_ms = cycle_ms ?: old[0];
 	sb->budget_mib = budget_mib ?: old[1];
 	sb->link_timeout_ms = timeout_ms ?: old[2];
-	r = dmo_meta_write_super(m);
-	if (r) {
+	rc = dmo_meta_write_super(m);
+	if (rc) {
 		/* refused: what is in force is what it was */
 		sb->cycle_ms = old[0];
 		sb->budget_mib = old[1];
@@ -391,10 +391,10 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 		strscpy(why, m->why, DMO_REASON_LEN);
 	}
 	mutex_unlock(&m->lock);
-	if (r && s->engine)
+	if (rc && s->engine)
 		s->role_ops->meta_error(s->engine);
 	else if (s->engine)
 		s->role_ops->set(s->engine, sb->cycle_ms, (u64)sb->budget_mib << 20);
 	dmo_session_leave(s);
-	return r;
+	return rc;
 }

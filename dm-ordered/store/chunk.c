@@ -139,17 +139,17 @@ static int chunks_alloc(struct dmo_store *st, u32 nr_vols, u64 seq)
 static int vols_init(struct dmo_store *st, const struct dmo_volume_info *info, u32 nr, u8 unit_shift)
 {
 	struct dmo_vol *v;
-	int k, r;
+	int k, rc;
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
 		v = &st->vols[i];
 		st->nr_vols = i + 1;
-		r = vol_init(v, &info[i], i, unit_shift);
-		for (k = 0; k < 2 && !r; k++)
-			r = chunk_vol_init(&st->chunks[k]->vol[i], v);
-		if (r)
-			return r;
+		rc = vol_init(v, &info[i], i, unit_shift);
+		for (k = 0; k < 2 && !rc; k++)
+			rc = chunk_vol_init(&st->chunks[k]->vol[i], v);
+		if (rc)
+			return rc;
 		st->fixed += (v->units + v->nr_zones + v->regions) / 4;
 	}
 	return 0;
@@ -193,7 +193,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 				   u64 seq, bool full, char *why)
 {
 	struct dmo_store *st;
-	int shift, r = -ENOMEM;
+	int shift, rc = -ENOMEM;
 	u32 heads_bits;
 
 	shift = dmo_ref_unit(info, nr, budget, why);
@@ -215,8 +215,8 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 		goto bad;
 	stripes_init(st, heads_bits);
 	st->fixed = ((u64)DMO_STRIPES << heads_bits) * sizeof(*st->heads);
-	r = vols_init(st, info, nr, shift);
-	if (r)
+	rc = vols_init(st, info, nr, shift);
+	if (rc)
 		goto bad;
 	if (full) {
 		ref_all(st->chunks[0]);
@@ -225,7 +225,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	return st;
 bad:
 	dmo_store_destroy(st);
-	return ERR_PTR(r);
+	return ERR_PTR(rc);
 }
 
 void dmo_store_destroy(struct dmo_store *st)

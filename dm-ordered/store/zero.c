@@ -28,9 +28,9 @@ static int write_pages(struct block_device *bdev, u64 sector, u64 nr)
 {
 	struct bio *bio;
 	u32 len, n;
-	int r = 0;
+	int rc = 0;
 
-	while (nr && !r) {
+	while (nr && !rc) {
 		n = min_t(u64, MAX_PAGES, (nr + PAGE_SECTORS - 1) / PAGE_SECTORS);
 		bio = bio_alloc(bdev, n, REQ_OP_WRITE, GFP_NOIO);
 		bio->bi_iter.bi_sector = sector;
@@ -40,10 +40,10 @@ static int write_pages(struct block_device *bdev, u64 sector, u64 nr)
 			sector += len;
 			nr -= len;
 		}
-		r = submit_bio_wait(bio);
+		rc = submit_bio_wait(bio);
 		bio_put(bio);
 	}
-	return r;
+	return rc;
 }
 
 /*
@@ -53,24 +53,24 @@ static int write_pages(struct block_device *bdev, u64 sector, u64 nr)
 static int write_zeroes(struct block_device *bdev, u64 sector, u64 nr, unsigned int flags,
 			 unsigned int bit, unsigned long *known)
 {
-	int r;
+	int rc;
 
 	if (test_bit(bit, known) || !bdev_write_zeroes_sectors(bdev))
 		return -EOPNOTSUPP;
-	r = blkdev_issue_zeroout(bdev, sector, nr, GFP_NOIO, flags | BLKDEV_ZERO_NOFALLBACK);
-	if (r != -EOPNOTSUPP && r != -EREMOTEIO)
-		return r;
+	rc = blkdev_issue_zeroout(bdev, sector, nr, GFP_NOIO, flags | BLKDEV_ZERO_NOFALLBACK);
+	if (rc != -EOPNOTSUPP && rc != -EREMOTEIO)
+		return rc;
 	set_bit(bit, known);
 	return -EOPNOTSUPP;
 }
 
 int dmo_zero_keep(struct block_device *bdev, u64 sector, u64 nr, unsigned long *known)
 {
-	int r = -EOPNOTSUPP;
+	int rc = -EOPNOTSUPP;
 
 	if (MAJOR(bdev->bd_dev) != LOOP_MAJOR)
-		r = write_zeroes(bdev, sector, nr, BLKDEV_ZERO_NOUNMAP, DMO_ZERO_NO_KEEP, known);
-	return r == -EOPNOTSUPP ? write_pages(bdev, sector, nr) : r;
+		rc = write_zeroes(bdev, sector, nr, BLKDEV_ZERO_NOUNMAP, DMO_ZERO_NO_KEEP, known);
+	return rc == -EOPNOTSUPP ? write_pages(bdev, sector, nr) : rc;
 }
 
 /* ---- reading it back ---- */
@@ -98,7 +98,7 @@ static int read_pages(struct block_device *bdev, u64 sector, u32 nr, struct page
 {
 	struct bio *bio;
 	u32 i, len;
-	int r;
+	int rc;
 
 	bio = bio_alloc(bdev, DIV_ROUND_UP(nr, PAGE_SECTORS), REQ_OP_READ, GFP_NOIO);
 	bio->bi_iter.bi_sector = sector;
@@ -106,9 +106,9 @@ static int read_pages(struct block_device *bdev, u64 sector, u32 nr, struct page
 		len = min_t(u32, nr, PAGE_SECTORS);
 		__bio_add_page(bio, pages[i], len << SECTOR_SHIFT, 0);
 	}
-	r = submit_bio_wait(bio);
+	rc = submit_bio_wait(bio);
 	bio_put(bio);
-	return r;
+	return rc;
 }
 
 /* @nr sectors from @sector are in @pages: report the runs of pages that are not all zero. */
@@ -116,16 +116,16 @@ static int judge_pages(struct block_device *bdev, u64 sector, u32 nr, struct pag
 		       const struct report *rep)
 {
 	u32 from = 0, i, len;
-	int r = 0;
+	int rc = 0;
 
-	for (i = 0; i < nr && !r; i += len) {
+	for (i = 0; i < nr && !rc; i += len) {
 		len = min_t(u32, nr - i, PAGE_SECTORS);
 		if (memchr_inv(page_address(pages[i / PAGE_SECTORS]), 0, len << SECTOR_SHIFT))
 			continue;
-		r = not_zero(bdev, sector + from, i - from, rep);
+		rc = not_zero(bdev, sector + from, i - from, rep);
 		from = i + len;
 	}
-	return r ?: not_zero(bdev, sector + from, nr - from, rep);
+	return rc ?: not_zero(bdev, sector + from, nr - from, rep);
 }
 
 /* Without memory, or where it can't be read, it counts as not zero. */
@@ -133,7 +133,7 @@ static int check_zero(struct block_device *bdev, u64 sector, u64 nr, const struc
 {
 	struct page *pages[MAX_PAGES];
 	u32 n = 0, i, len;
-	int r = 0;
+	int rc = 0;
 
 	while (n < MAX_PAGES && n * PAGE_SECTORS < nr) {
 		pages[n] = alloc_page(n ? GFP_MORE : GFP_NOIO);
@@ -143,17 +143,17 @@ static int check_zero(struct block_device *bdev, u64 sector, u64 nr, const struc
 	}
 	if (nr && !n)
 		return not_zero(bdev, sector, nr, rep);
-	for (; nr && !r; sector += len, nr -= len) {
+	for (; nr && !rc; sector += len, nr -= len) {
 		len = min_t(u64, nr, n * PAGE_SECTORS);
 		if (read_pages(bdev, sector, len, pages))
-			r = not_zero(bdev, sector, len, rep);
+			rc = not_zero(bdev, sector, len, rep);
 		else
-			r = judge_pages(bdev, sector, len, pages, rep);
+			rc = judge_pages(bdev, sector, len, pages, rep);
 		cond_resched();
 	}
 	for (i = 0; i < n; i++)
 		put_page(pages[i]);
-	return r;
+	return rc;
 }
 
 /* The whole granules in @sector..@end; none: the two are equal after it. */
@@ -175,30 +175,30 @@ static int discard(struct block_device *bdev, u64 sector, u64 nr, const struct r
 {
 	const struct report write = {};
 	u64 from = sector, to = sector + nr;
-	int r;
+	int rc;
 
 	whole_granules(bdev, &from, &to);
 	if (from >= sector + nr)
 		return check_zero(bdev, sector, nr, &write);
-	r = check_zero(bdev, sector, from - sector, &write);
-	if (r)
-		return r;
+	rc = check_zero(bdev, sector, from - sector, &write);
+	if (rc)
+		return rc;
 	if (to > from) {
-		r = blkdev_issue_discard(bdev, from, to - from, GFP_NOIO);
-		r = r ? write_pages(bdev, from, to - from) :
+		rc = blkdev_issue_discard(bdev, from, to - from, GFP_NOIO);
+		rc = rc ? write_pages(bdev, from, to - from) :
 			check_zero(bdev, from, to - from, rep);
 	}
-	return r ?: check_zero(bdev, to, sector + nr - to, &write);
+	return rc ?: check_zero(bdev, to, sector + nr - to, &write);
 }
 
 int dmo_discard(struct block_device *bdev, u64 sector, u64 nr, unsigned long *known,
 		void (*left)(void *arg, u64 sector, u64 nr), void *arg)
 {
 	const struct report rep = { left, arg };
-	int r = write_zeroes(bdev, sector, nr, 0, DMO_ZERO_NO_FREE, known);
+	int rc = write_zeroes(bdev, sector, nr, 0, DMO_ZERO_NO_FREE, known);
 
-	if (r != -EOPNOTSUPP)
-		return r;
+	if (rc != -EOPNOTSUPP)
+		return rc;
 	if (!bdev_max_discard_sectors(bdev))
 		return write_pages(bdev, sector, nr);
 	return discard(bdev, sector, nr, &rep);
