@@ -392,8 +392,7 @@ static int get_range(struct genl_info *info, int attr, const char *name, u32 min
 	*val = nla_get_u32(info->attrs[attr]);
 	if (*val >= min && *val <= max)
 		return 0;
-	snprintf(why, DMO_REASON_LEN, "%s must be from %u to %u, not %u", name, min, max, *val);
-	return -ERANGE;
+	return dmo_refuse(why, -ERANGE, "%s must be from %u to %u, not %u", name, min, max, *val);
 }
 
 static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
@@ -405,10 +404,9 @@ static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_c
 		       DMO_LINK_TIMEOUT_MS_MIN, DMO_LINK_TIMEOUT_MS_MAX, &timeout, why);
 	if (rc)
 		return rc;
-	if (!info->attrs[DMO_A_LINK_FD]) {
-		strscpy(why, "DMO_A_LINK_FD is missing: a connected stream socket", DMO_REASON_LEN);
-		return -EINVAL;
-	}
+	if (!info->attrs[DMO_A_LINK_FD])
+		return dmo_refuse(why, -EINVAL,
+				  "DMO_A_LINK_FD is missing: a connected stream socket");
 	return dmo_session_attach_link(s, nla_get_u32(info->attrs[DMO_A_LINK_FD]), timeout, why);
 }
 
@@ -439,11 +437,9 @@ static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut 
 	if (rc)
 		return rc;
 	wanted = nla_get_flag(info->attrs[DMO_A_LINK_WANTED]);
-	if (!cycle && !budget && !timeout && !wanted) {
-		strscpy(why, "nothing to set: DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB, DMO_A_LINK_TIMEOUT_MS or DMO_A_LINK_WANTED",
-			DMO_REASON_LEN);
-		return -EINVAL;
-	}
+	if (!cycle && !budget && !timeout && !wanted)
+		return dmo_refuse(why, -EINVAL,
+				  "nothing to set: DMO_A_CYCLE_MS, DMO_A_BUDGET_MIB, DMO_A_LINK_TIMEOUT_MS or DMO_A_LINK_WANTED");
 	if (cycle || budget || timeout)
 		rc = dmo_session_set(s, cycle, budget, timeout, why);
 	if (!rc && wanted)

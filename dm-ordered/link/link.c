@@ -88,31 +88,21 @@ static int check_sock(struct socket *sock, char *why)
 	struct sock *sk = sock->sk;
 	int family = sk ? sk->sk_family : 0;
 
-	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) {
-		snprintf(why, DMO_REASON_LEN,
-			 "socket is of address family %d, expected AF_INET, AF_INET6 or AF_UNIX",
-			 family);
-		return -EAFNOSUPPORT;
-	}
-	if (sock->type != SOCK_STREAM) {
-		snprintf(why, DMO_REASON_LEN, "socket is of type %d, expected a stream socket",
-			 sock->type);
-		return -EPROTOTYPE;
-	}
-	if (family != AF_UNIX && sk->sk_protocol != IPPROTO_TCP) {
-		snprintf(why, DMO_REASON_LEN, "socket is of protocol %d, expected TCP",
-			 sk->sk_protocol);
-		return -EPROTONOSUPPORT;
-	}
-	if (READ_ONCE(sk->sk_shutdown)) {
-		snprintf(why, DMO_REASON_LEN, "socket is shut down: make a new connection");
-		return -ENOTCONN;
-	}
+	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+		return dmo_refuse(why, -EAFNOSUPPORT,
+				  "socket is of address family %d, expected AF_INET, AF_INET6 or AF_UNIX",
+				  family);
+	if (sock->type != SOCK_STREAM)
+		return dmo_refuse(why, -EPROTOTYPE,
+				  "socket is of type %d, expected a stream socket", sock->type);
+	if (family != AF_UNIX && sk->sk_protocol != IPPROTO_TCP)
+		return dmo_refuse(why, -EPROTONOSUPPORT,
+				  "socket is of protocol %d, expected TCP", sk->sk_protocol);
+	if (READ_ONCE(sk->sk_shutdown))
+		return dmo_refuse(why, -ENOTCONN, "socket is shut down: make a new connection");
 	/* not sock->state: it lags behind a connect() that did not block */
-	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED) {
-		snprintf(why, DMO_REASON_LEN, "socket is not connected");
-		return -ENOTCONN;
-	}
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+		return dmo_refuse(why, -ENOTCONN, "socket is not connected");
 	return 0;
 }
 
@@ -122,11 +112,10 @@ struct socket *dmo_link_check_fd(int fd, char *why)
 	int rc;
 
 	sock = sockfd_lookup(fd, &rc);
-	if (!sock) {
-		snprintf(why, DMO_REASON_LEN, "file descriptor %d is %s", fd,
-			 rc == -ENOTSOCK ? "no socket" : "not open");
-		return ERR_PTR(rc);
-	}
+	if (!sock)
+		return ERR_PTR(dmo_refuse(why, rc,
+					  "file descriptor %d is %s", fd,
+					  rc == -ENOTSOCK ? "no socket" : "not open"));
 	rc = check_sock(sock, why);
 	if (rc) {
 		sockfd_put(sock);
@@ -203,8 +192,7 @@ struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own
 	l = kvzalloc(sizeof(*l), GFP_KERNEL);
 	if (!l) {
 		sockfd_put(sock);
-		snprintf(why, DMO_REASON_LEN, "no memory for a link");
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(dmo_refuse(why, -ENOMEM, "no memory for a link"));
 	}
 	l->sock = sock;
 	l->ops = ops;

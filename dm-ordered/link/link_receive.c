@@ -69,12 +69,11 @@ static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why
 		if (rc == -EAGAIN || rc == -EINTR || rc == -ERESTARTSYS)
 			continue;
 		if (!rc || rc == -ECONNRESET) {	/* the latter: we had sent what it never read */
-			snprintf(why, DMO_REASON_LEN, "the peer closed the connection%s",
-				 within ? " in the midst of a frame" : "");
-			return -ECONNRESET;
+			return dmo_refuse(why, -ECONNRESET,
+					  "the peer closed the connection%s",
+					  within ? " in the midst of a frame" : "");
 		}
-		snprintf(why, DMO_REASON_LEN, "receive failed: error %d", rc);
-		return rc;
+		return dmo_refuse(why, rc, "receive failed: error %d", rc);
 	}
 	return 0;
 }
@@ -111,10 +110,8 @@ static int rx_hello(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why
 {
 	int rc;
 
-	if (l->rx_hello) {
-		snprintf(why, DMO_REASON_LEN, "a second HELLO");
-		return -EPROTO;
-	}
+	if (l->rx_hello)
+		return dmo_refuse(why, -EPROTO, "a second HELLO");
 	rc = dmo_hello_decode(l->rx_payload, h->payload_len, &l->peer, why);
 	if (rc) {
 		*words = DMO_FRAME_REFUSE;
@@ -132,10 +129,8 @@ static int rx_hello(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why
 /* ACCEPT: with the own one, which is queued already, the link is up. */
 static int rx_accept(struct dmo_link *l, char *why)
 {
-	if (!l->rx_hello || l->rx_accept) {
-		snprintf(why, DMO_REASON_LEN, "ACCEPT out of order");
-		return -EPROTO;
-	}
+	if (!l->rx_hello || l->rx_accept)
+		return dmo_refuse(why, -EPROTO, "ACCEPT out of order");
 	l->rx_accept = true;
 	set_state(l, DMO_LINK_UP);
 	set_bit(LF_UP, &l->flags);
@@ -154,29 +149,26 @@ static int rx_last_words(struct dmo_link *l, const struct dmo_frame_hdr *h, char
 	char text[DMO_REASON_LEN - 32];
 
 	sanitise(text, sizeof(text), l->rx_payload, h->payload_len);
-	snprintf(why, DMO_REASON_LEN, "%s: %s",
-		 h->type == DMO_FRAME_REFUSE ? "refused by the peer" : "the peer gave up", text);
-	return -ECONNREFUSED;
+	return dmo_refuse(why, -ECONNREFUSED,
+			  "%s: %s",
+			  h->type == DMO_FRAME_REFUSE ? "refused by the peer" : "the peer gave up",
+			  text);
 }
 
 static int rx_owner_frame(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why)
 {
 	int rc;
 
-	if (!l->rx_accept) {
-		snprintf(why, DMO_REASON_LEN, "%s before the handshake is done",
-			 dmo_frame_name(h->type));
-		return -EPROTO;
-	}
+	if (!l->rx_accept)
+		return dmo_refuse(why, -EPROTO,
+				  "%s before the handshake is done", dmo_frame_name(h->type));
 	l->rx_left = h->data_len;
 	WRITE_ONCE(l->rx_in_owner, true);
 	rc = l->ops->frame(l->owner, l, h, l->rx_payload, why);
 	WRITE_ONCE(l->last_rx, jiffies);
 	WRITE_ONCE(l->rx_in_owner, false);
-	if (!rc && WARN_ON_ONCE(l->rx_left)) {
-		snprintf(why, DMO_REASON_LEN, "internal error: data of a frame was left unread");
-		return -EIO;
-	}
+	if (!rc && WARN_ON_ONCE(l->rx_left))
+		return dmo_refuse(why, -EIO, "internal error: data of a frame was left unread");
 	return rc;
 }
 
@@ -216,8 +208,7 @@ static int rx_step(struct dmo_link *l, char *why, u16 *words)
 	case DMO_FRAME_PING:
 		if (l->rx_accept)
 			return 0;
-		snprintf(why, DMO_REASON_LEN, "PING before the handshake is done");
-		return -EPROTO;
+		return dmo_refuse(why, -EPROTO, "PING before the handshake is done");
 	default:
 		return rx_owner_frame(l, &h, why);
 	}

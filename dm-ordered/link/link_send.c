@@ -29,10 +29,9 @@ static int tx_patience(struct dmo_link *l, char *why)
 		last = l->tx_progress;
 	if (!time_after(jiffies, last + l->timeout))
 		return 0;
-	snprintf(why, DMO_REASON_LEN,
-		 "the peer took and sent nothing for %u ms: is the network or the peer down?",
-		 jiffies_to_msecs(l->timeout));
-	return -ETIMEDOUT;
+	return dmo_refuse(why, -ETIMEDOUT,
+			  "the peer took and sent nothing for %u ms: is the network or the peer down?",
+			  jiffies_to_msecs(l->timeout));
 }
 
 static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
@@ -55,8 +54,7 @@ static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
 			continue;
 		if (!rc)
 			rc = -EPIPE;
-		snprintf(why, DMO_REASON_LEN, "send failed: error %d", rc);
-		return rc;
+		return dmo_refuse(why, rc, "send failed: error %d", rc);
 	}
 	return 0;
 }

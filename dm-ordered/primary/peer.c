@@ -344,11 +344,10 @@ static int got_complete(struct dmo_peer *peer, struct dmo_cut tag, char *why)
 	struct dmo_chunk *older = dmo_store_older(p->store);
 
 	lockdep_assert_held(&p->lock);
-	if (dmo_cut_cmp(tag, peer->last_cut_sent)) {
-		snprintf(why, DMO_REASON_LEN, "COMPLETE(%llu,%llu), but the last cut sent is (%llu,%llu)",
-			 tag.epoch, tag.n, peer->last_cut_sent.epoch, peer->last_cut_sent.n);
-		return -EPROTO;
-	}
+	if (dmo_cut_cmp(tag, peer->last_cut_sent))
+		return dmo_refuse(why, -EPROTO,
+				  "COMPLETE(%llu,%llu), but the last cut sent is (%llu,%llu)",
+				  tag.epoch, tag.n, peer->last_cut_sent.epoch, peer->last_cut_sent.n);
 	/* merged in between: its blocks are in the active chunk again, which is harmless */
 	if (older->state == DMO_CHUNK_SHIPPING && peer->last_sent && !dmo_cut_cmp(tag, older->cut))
 		dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_COMPLETE);
@@ -394,9 +393,9 @@ static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, 
 {
 	if (dmo_cut_cmp(tag, most) <= 0)
 		return 0;
-	snprintf(why, DMO_REASON_LEN, "%s(%llu,%llu) is beyond (%llu,%llu)", what, tag.epoch, tag.n,
-		 most.epoch, most.n);
-	return -EPROTO;
+	return dmo_refuse(why, -EPROTO,
+			  "%s(%llu,%llu) is beyond (%llu,%llu)", what, tag.epoch, tag.n, most.epoch,
+			  most.n);
 }
 
 static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, char *why)
@@ -460,9 +459,9 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 	if (peer->link != DMO_PEER_UP && h->type != DMO_FRAME_COMMITTED && h->type != DMO_FRAME_RESTORED &&
 	    h->type != DMO_FRAME_CONDITION) {
 		spin_unlock_irq(&p->lock);
-		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u): nothing was asked on this link yet",
-			 dmo_frame_name(h->type), h->type);
-		return -EPROTO;
+		return dmo_refuse(why, -EPROTO,
+				  "unexpected frame %s (%u): nothing was asked on this link yet",
+				  dmo_frame_name(h->type), h->type);
 	}
 	switch (h->type) {
 	case DMO_FRAME_COMPLETE:
@@ -490,9 +489,9 @@ int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char
 		kick = false;
 		break;
 	default:
-		snprintf(why, DMO_REASON_LEN, "unexpected frame %s (%u) from a secondary",
-			 dmo_frame_name(h->type), h->type);
-		rc = -EPROTO;
+		rc = dmo_refuse(why, -EPROTO,
+				"unexpected frame %s (%u) from a secondary", dmo_frame_name(h->type),
+				h->type);
 	}
 	spin_unlock_irq(&p->lock);
 	if (committed)

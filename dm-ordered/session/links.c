@@ -200,16 +200,13 @@ int dmo_session_check_ready(struct dmo_session *s, char *why)
 	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 		if (s->vols[i].active)
 			continue;
-		snprintf(why, DMO_REASON_LEN,
-			 "volume %u has no active table: create or resume it first (%u of %u volumes are active)",
-			 s->vols[i].id, s->nr_active, s->meta->sb.nr_volumes);
-		return -EBUSY;
+		return dmo_refuse(why, -EBUSY,
+				  "volume %u has no active table: create or resume it first (%u of %u volumes are active)",
+				  s->vols[i].id, s->nr_active, s->meta->sb.nr_volumes);
 	}
-	if (dmo_meta_failed(s->meta)) {
-		snprintf(why, DMO_REASON_LEN, "metadata device %s failed: %.180s", s->name,
-			 s->meta->why);
-		return -EIO;
-	}
+	if (dmo_meta_failed(s->meta))
+		return dmo_refuse(why, -EIO,
+				  "metadata device %s failed: %.180s", s->name, s->meta->why);
 	return 0;
 }
 
@@ -220,25 +217,20 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 	int rc;
 
 	lockdep_assert_held(&s->lock);
-	if (!(s->meta->sb.flags & DMO_SBF_PLAIN)) {
-		strscpy(why, "the session wants authenticated links, which this version can't make: format both sides with --plain for an unauthenticated one",
-			DMO_REASON_LEN);
-		return -EPERM;
-	}
-	if (s->no_link) {
-		strscpy(why, "disconnected by command: orderedctl connect or listen makes links again",
-			DMO_REASON_LEN);
-		return -ECANCELED;
-	}
+	if (!(s->meta->sb.flags & DMO_SBF_PLAIN))
+		return dmo_refuse(why, -EPERM,
+				  "the session wants authenticated links, which this version can't make: format both sides with --plain for an unauthenticated one");
+	if (s->no_link)
+		return dmo_refuse(why, -ECANCELED,
+				  "disconnected by command: orderedctl connect or listen makes links again");
 	rc = dmo_session_check_ready(s, why);
 	if (rc)
 		return rc;
 	if (s->link && dmo_link_ended(s->link))
 		dmo_session_end_link(s, NULL);
-	if (s->link) {
-		strscpy(why, "the session has a link already: disconnect it first", DMO_REASON_LEN);
-		return -EEXIST;
-	}
+	if (s->link)
+		return dmo_refuse(why, -EEXIST,
+				  "the session has a link already: disconnect it first");
 	sock = dmo_link_check_fd(fd, why);
 	if (IS_ERR(sock))
 		return PTR_ERR(sock);
@@ -271,12 +263,10 @@ int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
 	int rc = 0;
 
 	dmo_session_enter(s, "ending a link");
-	if (s->link) {
+	if (s->link)
 		dmo_session_end_link(s, "disconnected by command");
-	} else if (more || s->no_link) {
-		strscpy(why, "the session has no link", DMO_REASON_LEN);
-		rc = -ENOTCONN;
-	}
+	else if (more || s->no_link)
+		rc = dmo_refuse(why, -ENOTCONN, "the session has no link");
 	s->no_link |= !more;
 	dmo_session_leave(s);
 	return rc;

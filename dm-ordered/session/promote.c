@@ -10,9 +10,9 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 	if (s->pri) {
 		*cut = dmo_primary_switch(s->pri);
 	} else {
-		snprintf(why, DMO_REASON_LEN, "the session is %s here: only an active primary switches cycles",
-			 s->role == DMO_ROLE_SECONDARY ? "secondary" : "not active");
-		rc = -EINVAL;
+		rc = dmo_refuse(why, -EINVAL,
+				"the session is %s here: only an active primary switches cycles",
+				s->role == DMO_ROLE_SECONDARY ? "secondary" : "not active");
 	}
 	dmo_session_leave(s);
 	return rc;
@@ -26,9 +26,8 @@ static int check_gates(struct dmo_session *s, char *why)
 	for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 		if (!s->vols[i].gated)
 			continue;
-		snprintf(why, DMO_REASON_LEN, "volume %u is being suspended: resume it first",
-			 s->vols[i].id);
-		return -EBUSY;
+		return dmo_refuse(why, -EBUSY,
+				  "volume %u is being suspended: resume it first", s->vols[i].id);
 	}
 	return 0;
 }
@@ -43,10 +42,9 @@ static int check_closed(struct dmo_session *s, char *why)
 		/* active, so there is a table */
 		if (!atomic_read(&dm_disk(v->md)->part0->bd_openers))
 			continue;
-		snprintf(why, DMO_REASON_LEN,
-			 "volume %u (dm device %s) is open: close or unmount it before the promotion",
-			 v->id, dm_device_name(v->md));
-		return -EBUSY;
+		return dmo_refuse(why, -EBUSY,
+				  "volume %u (dm device %s) is open: close or unmount it before the promotion",
+				  v->id, dm_device_name(v->md));
 	}
 	return 0;
 }
@@ -89,11 +87,10 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	int rc;
 
 	lockdep_assert_held(&s->lock);
-	if (s->role != DMO_ROLE_SECONDARY || !s->sec) {
-		snprintf(why, DMO_REASON_LEN, s->role == DMO_ROLE_PRIMARY ?
-			 "the session is primary already" : "the session is not active");
-		return -EINVAL;
-	}
+	if (s->role != DMO_ROLE_SECONDARY || !s->sec)
+		return dmo_refuse(why, -EINVAL,
+				  s->role == DMO_ROLE_PRIMARY ? "the session is primary already" :
+				  "the session is not active");
 	rc = dmo_session_check_ready(s, why);
 	if (!rc)
 		rc = check_gates(s, why);

@@ -111,10 +111,9 @@ int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, ch
 		if (s == but || memcmp(s->meta->sb.uuid, uuid, DMO_UUID_LEN) ||
 		    (READ_ONCE(s->role) != role && !(s->promoting && role == DMO_ROLE_PRIMARY)))
 			continue;
-		snprintf(why, DMO_REASON_LEN,
-			 "session %pUb is already active here as %s on %s: remove that one first, and never copy a metadata device",
-			 uuid, dmo_role_name(role), s->name);
-		return -EBUSY;
+		return dmo_refuse(why, -EBUSY,
+				  "session %pUb is already active here as %s on %s: remove that one first, and never copy a metadata device",
+				  uuid, dmo_role_name(role), s->name);
 	}
 	return 0;
 }
@@ -221,16 +220,14 @@ static int check_devices(struct dmo_session *mine, u32 index, struct mapped_devi
 	dev_t own = disk_devt(dm_disk(md));
 	u32 i;
 
-	if (data->bd_dev == own || mine->meta_dev == own) {
-		strscpy(why, "the data or metadata device is the dm device itself", DMO_REASON_LEN);
-		return -ELOOP;
-	}
+	if (data->bd_dev == own || mine->meta_dev == own)
+		return dmo_refuse(why, -ELOOP,
+				  "the data or metadata device is the dm device itself");
 	list_for_each_entry(s, &dmo_sessions, node) {
-		if (s->meta_dev == data->bd_dev) {
-			snprintf(why, DMO_REASON_LEN, "data device %pg is the metadata device of a session",
-				 data);
-			return -EBUSY;
-		}
+		if (s->meta_dev == data->bd_dev)
+			return dmo_refuse(why, -EBUSY,
+					  "data device %pg is the metadata device of a session",
+					  data);
 		for (i = 0; i < s->meta->sb.nr_volumes; i++) {
 			struct dmo_svol *v = &s->vols[i];
 			dev_t dm;
@@ -238,18 +235,14 @@ static int check_devices(struct dmo_session *mine, u32 index, struct mapped_devi
 			if (!v->tables)
 				continue;
 			dm = disk_devt(dm_disk(v->md));
-			if (s == mine && (dm == data->bd_dev || dm == mine->meta_dev)) {
-				snprintf(why, DMO_REASON_LEN,
-					 "the %s device is volume %u of the same session",
-					 dm == data->bd_dev ? "data" : "metadata", v->id);
-				return -ELOOP;
-			}
-			if ((s != mine || i != index) && v->data == data) {
-				snprintf(why, DMO_REASON_LEN,
-					 "data device %pg is in use by volume %u of the session on %s",
-					 data, v->id, s->name);
-				return -EBUSY;
-			}
+			if (s == mine && (dm == data->bd_dev || dm == mine->meta_dev))
+				return dmo_refuse(why, -ELOOP,
+						  "the %s device is volume %u of the same session",
+						  dm == data->bd_dev ? "data" : "metadata", v->id);
+			if ((s != mine || i != index) && v->data == data)
+				return dmo_refuse(why, -EBUSY,
+						  "data device %pg is in use by volume %u of the session on %s",
+						  data, v->id, s->name);
 		}
 	}
 	return 0;
@@ -274,43 +267,32 @@ int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_devic
 	struct dmo_svol *v;
 
 	lockdep_assert_held(&dmo_sessions_lock);
-	if (index < 0) {
-		snprintf(why, DMO_REASON_LEN,
-			 "volume %u is not in the superblock on %s, which lists %u volumes: see orderedctl dump",
-			 id, s->name, s->meta->sb.nr_volumes);
-		return -ENODEV;
-	}
+	if (index < 0)
+		return dmo_refuse(why, -ENODEV,
+				  "volume %u is not in the superblock on %s, which lists %u volumes: see orderedctl dump",
+				  id, s->name, s->meta->sb.nr_volumes);
 	info = &s->meta->sb.volumes[index];
 	v = &s->vols[index];
-	if (sectors != info->sectors) {
-		snprintf(why, DMO_REASON_LEN,
-			 "the table has %llu sectors, but volume %u was formatted with %llu",
-			 sectors, id, info->sectors);
-		return -EINVAL;
-	}
-	if (bdev_nr_sectors(data) < info->sectors) {
-		snprintf(why, DMO_REASON_LEN,
-			 "data device %pg has %llu sectors, volume %u needs %llu", data,
-			 (u64)bdev_nr_sectors(data), id, info->sectors);
-		return -ENOSPC;
-	}
-	if (bdev_logical_block_size(data) > info->lbs) {
-		snprintf(why, DMO_REASON_LEN,
-			 "data device %pg has logical blocks of %u bytes, volume %u was formatted for %u",
-			 data, bdev_logical_block_size(data), id, info->lbs);
-		return -EINVAL;
-	}
-	if (v->tables && v->md != md) {
-		snprintf(why, DMO_REASON_LEN, "volume %u is already in use by dm device %s", id,
-			 dm_device_name(v->md));
-		return -EBUSY;
-	}
-	if (v->tables && v->data != data) {
-		snprintf(why, DMO_REASON_LEN,
-			 "volume %u has data device %pg: remove its dm device before it is given another",
-			 id, v->data);
-		return -EBUSY;
-	}
+	if (sectors != info->sectors)
+		return dmo_refuse(why, -EINVAL,
+				  "the table has %llu sectors, but volume %u was formatted with %llu",
+				  sectors, id, info->sectors);
+	if (bdev_nr_sectors(data) < info->sectors)
+		return dmo_refuse(why, -ENOSPC,
+				  "data device %pg has %llu sectors, volume %u needs %llu", data,
+				  (u64)bdev_nr_sectors(data), id, info->sectors);
+	if (bdev_logical_block_size(data) > info->lbs)
+		return dmo_refuse(why, -EINVAL,
+				  "data device %pg has logical blocks of %u bytes, volume %u was formatted for %u",
+				  data, bdev_logical_block_size(data), id, info->lbs);
+	if (v->tables && v->md != md)
+		return dmo_refuse(why, -EBUSY,
+				  "volume %u is already in use by dm device %s", id,
+				  dm_device_name(v->md));
+	if (v->tables && v->data != data)
+		return dmo_refuse(why, -EBUSY,
+				  "volume %u has data device %pg: remove its dm device before it is given another",
+				  id, v->data);
 	rc = check_devices(s, index, md, data, why);
 	if (rc)
 		return rc;
