@@ -17,7 +17,7 @@
  *	a copy is needed	NEEDED	<--LINK_LOST-- DIRECT --WRITE, SYNCED--> WRITTEN, and back
  *	its end is complete	ENDED	<--LINK_LOST-- FINISHED
  *
- *	LOST		to the line in the middle, in its column
+ *	LOST		to NEEDED; DIRECT and WRITTEN stay: what is copied is told the link already
  *	READY		NEEDED to DIRECT; DIRECT and WRITTEN stay
  *	END		DIRECT to FINISHED; NEEDED to ENDED, by recovery, or where damage overtook
  *			the end of a full copy. Not from WRITTEN: what is not durable is no part of
@@ -77,23 +77,6 @@ int dmo_restore_next(enum dmo_restore_state *st, enum dmo_restore_event ev)
 	return 0;
 }
 
-/* Where INCONSISTENT, or the end of it, leads to: the link that copies stays the one that copies. */
-static int to_line(enum dmo_copy_state st, int without, int with)
-{
-	switch (st) {
-	case DMO_COPY_NONE:
-	case DMO_COPY_NEEDED:
-	case DMO_COPY_ENDED:
-		return without;
-	case DMO_COPY_DIRECT:
-	case DMO_COPY_WRITTEN:
-	case DMO_COPY_FINISHED:
-	case DMO_COPY_DONE:
-		return with;
-	}
-	return X;
-}
-
 static int after_link(enum dmo_copy_state st)
 {
 	if (dmo_copy_needed(st))
@@ -114,8 +97,7 @@ int dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev)
 
 	switch (ev) {
 	case DMO_COPY_EV_LOST:
-		to = *st == DMO_COPY_WRITTEN ? DMO_COPY_WRITTEN :
-		     to_line(*st, DMO_COPY_NEEDED, DMO_COPY_DIRECT);
+		to = dmo_copy_direct(*st) ? *st : DMO_COPY_NEEDED;
 		break;
 	case DMO_COPY_EV_READY:
 		if (*st == DMO_COPY_NEEDED)
@@ -138,8 +120,10 @@ int dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev)
 			to = DMO_COPY_FINISHED;
 		break;
 	case DMO_COPY_EV_CONSISTENT:
-		if (!dmo_copy_needed(*st))
-			to = to_line(*st, DMO_COPY_NONE, DMO_COPY_DONE);
+		if (*st == DMO_COPY_FINISHED || *st == DMO_COPY_DONE)
+			to = DMO_COPY_DONE;
+		else if (!dmo_copy_needed(*st))
+			to = DMO_COPY_NONE;
 		break;
 	case DMO_COPY_EV_LINK_LOST:
 		to = after_link(*st);

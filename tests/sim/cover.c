@@ -563,7 +563,7 @@ int __wrap_dmo_copy_next(enum dmo_copy_state *st, enum dmo_copy_event ev)
 	STEP(DMO_COPY_NONE, DMO_COPY_EV_LOST, "copy state: none, lost -> needed");
 	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_LOST, "copy state: needed, lost");
 	STEP(DMO_COPY_ENDED, DMO_COPY_EV_LOST, "rare: copy state: ended, lost -> needed");
-	STEP(DMO_COPY_DONE, DMO_COPY_EV_LOST, "copy state: done, lost -> direct");
+	STEP(DMO_COPY_DONE, DMO_COPY_EV_LOST, "copy state: done, lost -> needed");
 	STEP(DMO_COPY_NEEDED, DMO_COPY_EV_READY, "copy state: needed, ready -> direct");
 	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_READY, "copy state: direct, ready");
 	STEP(DMO_COPY_DIRECT, DMO_COPY_EV_WRITE, "copy state: direct, write -> written");

@@ -22,9 +22,9 @@ static const int copy_table[][7] = {
 	[DMO_COPY_NEEDED]	= { 1, 2, X, X, 5, X, 1 },
 	[DMO_COPY_DIRECT]	= { 2, 2, 3, 2, 4, X, 1 },
 	[DMO_COPY_WRITTEN]	= { 3, 3, 3, 2, X, X, 1 },
-	[DMO_COPY_FINISHED]	= { 2, X, X, X, X, 6, 5 },
+	[DMO_COPY_FINISHED]	= { 1, X, X, X, X, 6, 5 },
 	[DMO_COPY_ENDED]	= { 1, X, X, X, X, 0, 5 },
-	[DMO_COPY_DONE]		= { 2, X, X, X, X, 6, 0 },
+	[DMO_COPY_DONE]		= { 1, X, X, X, X, 6, 0 },
 };
 
 /* What is told of each: in_hand failing damaged; inconsistent direct needed over. */
