@@ -74,7 +74,7 @@ void dmo_peer_lost(struct dmo_peer *peer)
 		dmo_primary_step_chunk(p, older, DMO_CHUNK_EV_LINK_LOST);
 	spin_unlock_irq(&p->lock);
 	WRITE_ONCE(p->store->kick_bytes, U64_MAX);
-	dmo_ship_unack(p);
+	dmo_ship_unack(peer);
 	dmo_store_resend(p->store);
 }
 
@@ -250,7 +250,7 @@ void dmo_peer_established(struct dmo_peer *peer)
 	}
 	step_link(peer, DMO_PEER_EV_TAKE);
 	spin_unlock_irq(&p->lock);
-	dmo_ship_reset(p);
+	dmo_ship_reset(peer);
 	spin_lock_irq(&p->lock);
 	v = judge(peer);
 	if (v.reached)

@@ -689,7 +689,7 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 	rc = bioset_init(&p->bios, 64, 0, BIOSET_NEED_BVECS);
 	if (rc)
 		goto bad_store;
-	rc = dmo_ship_init(p);
+	rc = dmo_ship_init(&p->peer);
 	if (rc)
 		goto bad_ship;
 	rc = -ENOMEM;
@@ -708,7 +708,7 @@ struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_
 bad_wq:
 	destroy_workqueue(p->wq);
 bad_ship:
-	dmo_ship_destroy(p);
+	dmo_ship_destroy(&p->peer);
 	bioset_exit(&p->bios);
 bad_store:
 	dmo_store_destroy(p->store);
@@ -729,7 +729,7 @@ void dmo_primary_free(struct dmo_primary *p)
 	if (!dmo_meta_write_state(m))
 		dmo_meta_write_super(m);
 	mutex_unlock(&m->lock);
-	dmo_ship_destroy(p);
+	dmo_ship_destroy(&p->peer);
 	bioset_exit(&p->bios);
 	dmo_store_destroy(p->store);
 	kfree(p);

@@ -134,9 +134,9 @@ int dmo_read_blocks(struct dmo_primary *p, struct dmo_vol *v, u64 block, u32 nr,
 		    struct page **pages);
 
 /* ship.c */
-int dmo_ship_init(struct dmo_primary *p);
-void dmo_ship_destroy(struct dmo_primary *p);
-void dmo_ship_reset(struct dmo_primary *p);		/* new link, send thread not running yet */
-void dmo_ship_unack(struct dmo_primary *p);		/* link lost in direct mode */
+int dmo_ship_init(struct dmo_peer *peer);
+void dmo_ship_destroy(struct dmo_peer *peer);
+void dmo_ship_reset(struct dmo_peer *peer);		/* new link, send thread not running yet */
+void dmo_ship_unack(struct dmo_peer *peer);		/* link lost in direct mode */
 
 #endif /* DMO_PRIMARY_PRIV_H */

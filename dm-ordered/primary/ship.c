@@ -20,10 +20,10 @@
 
 #define READ_RETRY_MS	1000
 
-int dmo_ship_init(struct dmo_primary *p)
+int dmo_ship_init(struct dmo_peer *peer)
 {
-	struct dmo_ship *sh = &p->peer.ship;
-	struct dmo_copy *c = &p->peer.copy;
+	struct dmo_ship *sh = &peer->ship;
+	struct dmo_copy *c = &peer->copy;
 	int i;
 
 	sh->desc = kcalloc(DMO_WIRE_MAX_DESC, sizeof(*sh->desc), GFP_KERNEL);
@@ -46,16 +46,16 @@ int dmo_ship_init(struct dmo_primary *p)
 	return 0;
 }
 
-void dmo_ship_destroy(struct dmo_primary *p)
+void dmo_ship_destroy(struct dmo_peer *peer)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_ship *sh = &peer->ship;
 	int i;
 
 	for (i = 0; sh->own && i < DMO_WIRE_MAX_DESC; i++)
 		if (sh->own[i])
 			put_page(sh->own[i]);
-	kvfree(p->peer.copy.win[0]);
-	kvfree(p->peer.copy.win[1]);
+	kvfree(peer->copy.win[0]);
+	kvfree(peer->copy.win[1]);
 	kfree(sh->bvec);
 	kfree(sh->copy);
 	kfree(sh->own);
@@ -81,13 +81,13 @@ static void reset_totals(struct dmo_ship *sh)
 	sh->ring_bytes = 0;
 }
 
-void dmo_ship_reset(struct dmo_primary *p)
+void dmo_ship_reset(struct dmo_peer *peer)
 {
-	struct dmo_copy *c = &p->peer.copy;
+	struct dmo_copy *c = &peer->copy;
 
-	rewind_walk(&p->peer.ship);
-	reset_totals(&p->peer.ship);
-	p->peer.ship.frames = 0;
+	rewind_walk(&peer->ship);
+	reset_totals(&peer->ship);
+	peer->ship.frames = 0;
 	c->syncing = false;
 	c->win[0]->nr = 0;
 	c->win[1]->nr = 0;
@@ -95,15 +95,16 @@ void dmo_ship_reset(struct dmo_primary *p)
 	c->win[1]->bytes = 0;
 }
 
-void dmo_ship_unack(struct dmo_primary *p)
+void dmo_ship_unack(struct dmo_peer *peer)
 {
+	struct dmo_primary *p = peer->p;
 	struct dmo_store *st = p->store;
 	struct dmo_range_waiter w;
 	struct dmo_window *win;
 	u32 i, k, n;
 
 	for (i = 0; i < 2; i++) {
-		win = p->peer.copy.win[i];
+		win = peer->copy.win[i];
 		for (k = 0; k < win->nr; k++) {
 			struct dmo_extent *e = &win->ext[k];
 			struct dmo_vol *v = &st->vols[e->vol];
@@ -176,9 +177,10 @@ static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *pag
 	sh->data_blocks++;
 }
 
-static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char *why)
+static int batch_send(struct dmo_peer *peer, struct dmo_link *l, u16 type, char *why)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	u32 len = sh->nr * sizeof(*sh->desc);
 	bool direct = type == DMO_FRAME_DIRECT;
 	u64 arg = direct ? dmo_primary_refs_bytes(p) : sh->frames + 1;
@@ -203,17 +205,18 @@ static int batch_send(struct dmo_primary *p, struct dmo_link *l, u16 type, char 
  * comes after it, changes the generation before it takes the lock of any stripe. Without this a
  * slot could be moved to a list that the merge has done with, and would come back in a later chunk.
  */
-static bool walk_holds(struct dmo_primary *p)
+static bool walk_holds(struct dmo_peer *peer)
 {
-	return READ_ONCE(p->peer.ship_gen) == p->peer.ship.gen;
+	return READ_ONCE(peer->ship_gen) == peer->ship.gen;
 }
 
 /* ---- slots ---- */
 
 /* Take unsent slots of the older chunk: pages, masks, addresses. Return: how many. */
-static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
+static u32 take_slots(struct dmo_peer *peer, struct dmo_slot *copy)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	struct dmo_store *st = p->store;
 	struct dmo_chunk *old = dmo_store_older(st);
 	u32 n = 0;
@@ -226,7 +229,7 @@ static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 		if (list_empty_careful(&l->unsent))
 			continue;
 		spin_lock_irq(&sp->lock);
-		while (n < DMO_WIRE_MAX_DESC && walk_holds(p) && !list_empty(&l->unsent)) {
+		while (n < DMO_WIRE_MAX_DESC && walk_holds(peer) && !list_empty(&l->unsent)) {
 			s = list_first_entry(&l->unsent, struct dmo_slot, list);
 			s->sent = true;
 			list_move_tail(&s->list, &l->sent);
@@ -241,13 +244,14 @@ static u32 take_slots(struct dmo_primary *p, struct dmo_slot *copy)
 	return n;
 }
 
-static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
+static int ship_slots(struct dmo_peer *peer, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	u32 n, i;
 	int rc;
 
-	n = take_slots(p, sh->copy);
+	n = take_slots(peer, sh->copy);
 	if (!n)
 		return 0;
 	batch_begin(sh);
@@ -260,7 +264,7 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 		else
 			batch_zero(sh, vol, s->block, 1);
 	}
-	rc = batch_send(p, l, DMO_FRAME_DATA, why);
+	rc = batch_send(peer, l, DMO_FRAME_DATA, why);
 	for (i = 0; i < n; i++)
 		if (sh->copy[i].page)
 			put_page(sh->copy[i].page);
@@ -270,9 +274,10 @@ static int ship_slots(struct dmo_primary *p, struct dmo_link *l, char *why)
 /* ---- zero zones ---- */
 
 /* The next run of zero zones. Return: how many, 0: none left */
-static u32 next_zones(struct dmo_primary *p, const struct dmo_chunk *c)
+static u32 next_zones(struct dmo_peer *peer, const struct dmo_chunk *c)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	unsigned long *zones;
 	u64 end, nr;
 
@@ -288,15 +293,16 @@ static u32 next_zones(struct dmo_primary *p, const struct dmo_chunk *c)
 	return 0;
 }
 
-static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
+static int ship_zones(struct dmo_peer *peer, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	struct dmo_chunk *old = dmo_store_older(p->store);
 	bool holds;
 	u32 n;
 
 	batch_begin(sh);
-	while (sh->nr < DMO_WIRE_MAX_DESC && (n = next_zones(p, old))) {
+	while (sh->nr < DMO_WIRE_MAX_DESC && (n = next_zones(peer, old))) {
 		batch_zero(sh, p->store->vols[sh->zone_vol].id, sh->zone * DMO_ZONE_BLOCKS,
 			   (u64)n * DMO_ZONE_BLOCKS);
 		sh->zone += n;
@@ -305,16 +311,16 @@ static int ship_zones(struct dmo_primary *p, struct dmo_link *l, char *why)
 		return 0;
 	/* after that, since bits of what came later may have been read */
 	spin_lock_irq(&p->lock);
-	holds = walk_holds(p);
+	holds = walk_holds(peer);
 	spin_unlock_irq(&p->lock);
-	return holds ? batch_send(p, l, DMO_FRAME_DATA, why) ?: 1 : 1;
+	return holds ? batch_send(peer, l, DMO_FRAME_DATA, why) ?: 1 : 1;
 }
 
 /* ---- references ---- */
 
-static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block, int err)
+static void note_read_error(struct dmo_peer *peer, struct dmo_vol *v, u64 block, int err)
 {
-	struct dmo_peer *peer = &p->peer;
+	struct dmo_primary *p = peer->p;
 	bool first;
 
 	spin_lock_irq(&p->lock);
@@ -332,9 +338,10 @@ static void note_read_error(struct dmo_primary *p, struct dmo_vol *v, u64 block,
 }
 
 /* The next run of referenced blocks within one zone, at most @room of them; 0: none left. */
-static u32 next_run(struct dmo_primary *p, const struct dmo_chunk *c, u32 room)
+static u32 next_run(struct dmo_peer *peer, const struct dmo_chunk *c, u32 room)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	struct dmo_vol *v;
 	unsigned long *refs;
 	u64 unit, end, zone_end;
@@ -357,15 +364,16 @@ static u32 next_run(struct dmo_primary *p, const struct dmo_chunk *c, u32 room)
 }
 
 /* Which blocks of the run are to be read: those that are still referenced and have no slot. */
-static u32 choose_blocks(struct dmo_primary *p, struct dmo_chunk *c, struct dmo_vol *v, u64 first,
+static u32 choose_blocks(struct dmo_peer *peer, struct dmo_chunk *c, struct dmo_vol *v, u64 first,
 			 u32 nr, unsigned long *want)
 {
+	struct dmo_primary *p = peer->p;
 	struct dmo_stripe *sp = dmo_store_stripe(p->store, v->index, first);
 	u32 i, n = 0;
 
 	bitmap_zero(want, DMO_ZONE_BLOCKS);
 	spin_lock_irq(&sp->lock);
-	for (i = 0; i < nr && walk_holds(p); i++) {
+	for (i = 0; i < nr && walk_holds(peer); i++) {
 		if (!dmo_ref_test(c, v, first + i) ||
 		    dmo_slot_find(c, sp, v->index, first + i))
 			continue;
@@ -376,10 +384,11 @@ static u32 choose_blocks(struct dmo_primary *p, struct dmo_chunk *c, struct dmo_
 	return n;
 }
 
-static int read_chosen(struct dmo_primary *p, struct dmo_vol *v, u64 first, u32 nr,
+static int read_chosen(struct dmo_peer *peer, struct dmo_vol *v, u64 first, u32 nr,
 		       unsigned long *want)
 {
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
 	u32 from, to, n = sh->nr_own;
 	int rc;
 
@@ -387,7 +396,7 @@ static int read_chosen(struct dmo_primary *p, struct dmo_vol *v, u64 first, u32 
 		to = find_next_zero_bit(want, nr, from);
 		rc = dmo_read_blocks(p, v, first + from, to - from, &sh->own[n]);
 		if (rc) {
-			note_read_error(p, v, first + from, rc);
+			note_read_error(peer, v, first + from, rc);
 			return rc;
 		}
 		n += to - from;
@@ -412,10 +421,11 @@ static void batch_chosen(struct dmo_ship *sh, struct dmo_vol *v, u64 first, u32 
 	}
 }
 
-static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
+static int ship_refs(struct dmo_peer *peer, struct dmo_link *l, char *why)
 {
+	struct dmo_primary *p = peer->p;
 	struct dmo_store *st = p->store;
-	struct dmo_ship *sh = &p->peer.ship;
+	struct dmo_ship *sh = &peer->ship;
 	struct dmo_chunk *old = dmo_store_older(st);
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
@@ -425,11 +435,11 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 	batch_begin(sh);
 	down_read(&p->active_sem);
-	while (p->active && (n = next_run(p, old, DMO_WIRE_MAX_DESC - sh->nr_own))) {
+	while (p->active && (n = next_run(peer, old, DMO_WIRE_MAX_DESC - sh->nr_own))) {
 		v = &st->vols[sh->vol];
 		dmo_range_lock_wait(st, &w, sh->vol, sh->block, n);
-		if (choose_blocks(p, old, v, sh->block, n, want))
-			rc = read_chosen(p, v, sh->block, n, want);
+		if (choose_blocks(peer, old, v, sh->block, n, want))
+			rc = read_chosen(peer, v, sh->block, n, want);
 		dmo_range_unlock(st, &w.range);
 		if (rc)
 			break;
@@ -438,13 +448,13 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 		if (sh->nr_own == DMO_WIRE_MAX_DESC)
 			break;
 	}
-	if (!p->active && next_run(p, old, DMO_WIRE_MAX_DESC))
+	if (!p->active && next_run(peer, old, DMO_WIRE_MAX_DESC))
 		rc = -EAGAIN;
 	up_read(&p->active_sem);
 	if (!rc)
-		WRITE_ONCE(p->peer.read_error, false);
+		WRITE_ONCE(peer->read_error, false);
 	if (sh->nr)
-		return batch_send(p, l, DMO_FRAME_DATA, why) ?: 1;
+		return batch_send(peer, l, DMO_FRAME_DATA, why) ?: 1;
 	if (rc)
 		return -EAGAIN;
 	return sh->vol < st->nr_vols;
@@ -452,9 +462,9 @@ static int ship_refs(struct dmo_primary *p, struct dmo_link *l, char *why)
 
 /* ---- LAST ---- */
 
-static int ship_last(struct dmo_primary *p, struct dmo_link *l, char *why)
+static int ship_last(struct dmo_peer *peer, struct dmo_link *l, char *why)
 {
-	struct dmo_peer *peer = &p->peer;
+	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
 	struct dmo_chunk *older;
 	u8 wire[DMO_WIRE_LAST_LEN];
@@ -508,10 +518,11 @@ static void window_add(struct dmo_window *w, u16 vol, u64 unit, u32 bytes)
  * Sending a block clears its reference, a write sets it again.
  * Return: -ESTALE: the blocks are in a zero zone, which is sent at the end and would undo them
  */
-static int direct_read(struct dmo_primary *p, struct dmo_chunk *chunk, struct dmo_vol *v, u64 first,
+static int direct_read(struct dmo_peer *peer, struct dmo_chunk *chunk, struct dmo_vol *v, u64 first,
 		       u32 nr)
 {
-	struct dmo_copy *c = &p->peer.copy;
+	struct dmo_primary *p = peer->p;
+	struct dmo_copy *c = &peer->copy;
 	struct dmo_store *st = p->store;
 	DECLARE_BITMAP(want, DMO_ZONE_BLOCKS);
 	struct dmo_range_waiter w;
@@ -520,20 +531,21 @@ static int direct_read(struct dmo_primary *p, struct dmo_chunk *chunk, struct dm
 
 	bitmap_fill(want, DMO_ZONE_BLOCKS);
 	dmo_range_lock_wait(st, &w, v->index, first, nr);
-	rc = dmo_zone_test(chunk, v, first) ? -ESTALE : read_chosen(p, v, first, nr, want);
+	rc = dmo_zone_test(chunk, v, first) ? -ESTALE : read_chosen(peer, v, first, nr, want);
 	for (b = first; !rc && b < first + nr; b += 1u << v->unit_shift)
 		if (dmo_ref_clear(chunk, v, b))
 			window_add(c->win[c->filling], v->index, b >> v->unit_shift,
 				   DMO_BLOCK << v->unit_shift);
 	dmo_range_unlock(st, &w.range);
 	if (!rc)
-		batch_chosen(&p->peer.ship, v, first, nr, want);
+		batch_chosen(&peer->ship, v, first, nr, want);
 	return rc;
 }
 
-static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char *why)
+static int direct_sync(struct dmo_peer *peer, struct dmo_link *l, bool end, char *why)
 {
-	struct dmo_copy *c = &p->peer.copy;
+	struct dmo_primary *p = peer->p;
+	struct dmo_copy *c = &peer->copy;
 
 	spin_lock_irq(&p->lock);
 	if (c->syncing) {
@@ -544,7 +556,7 @@ static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char
 	c->filling ^= 1;
 	c->sync_sent = c->sync_sent + 1 ?: 1;
 	if (end) {
-		dmo_peer_step_direct(&p->peer, DMO_DIRECT_EV_PASSED);
+		dmo_peer_step_direct(peer, DMO_DIRECT_EV_PASSED);
 		c->direct_since = jiffies;
 	}
 	spin_unlock_irq(&p->lock);
@@ -552,20 +564,21 @@ static int direct_sync(struct dmo_primary *p, struct dmo_link *l, bool end, char
 			     0, why) ?: 1;
 }
 
-static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
+static int ship_direct(struct dmo_peer *peer, struct dmo_link *l, char *why)
 {
-	struct dmo_ship *sh = &p->peer.ship;
-	struct dmo_window *w = p->peer.copy.win[p->peer.copy.filling];
+	struct dmo_primary *p = peer->p;
+	struct dmo_ship *sh = &peer->ship;
+	struct dmo_window *w = peer->copy.win[peer->copy.filling];
 	struct dmo_chunk *c = dmo_store_active(p->store);
 	int rc = 0;
 	u32 n;
 
 	if (w->nr + DMO_WIRE_MAX_DESC > DMO_SYNC_EXTENTS || w->bytes >= DMO_SYNC_BYTES)
-		return direct_sync(p, l, false, why);
+		return direct_sync(peer, l, false, why);
 	batch_begin(sh);
 	down_read(&p->active_sem);
-	while (p->active && (n = next_run(p, c, DMO_WIRE_MAX_DESC - sh->nr_own))) {
-		rc = direct_read(p, c, &p->store->vols[sh->vol], sh->block, n);
+	while (p->active && (n = next_run(peer, c, DMO_WIRE_MAX_DESC - sh->nr_own))) {
+		rc = direct_read(peer, c, &p->store->vols[sh->vol], sh->block, n);
 		if (rc == -ESTALE) {
 			dmo_store_unzero(c, &p->store->vols[sh->vol], sh->block);
 			sh->block &= ~(u64)(DMO_ZONE_BLOCKS - 1);
@@ -582,14 +595,14 @@ static int ship_direct(struct dmo_primary *p, struct dmo_link *l, char *why)
 		rc = -EAGAIN;
 	up_read(&p->active_sem);
 	if (!rc)
-		WRITE_ONCE(p->peer.read_error, false);
+		WRITE_ONCE(peer->read_error, false);
 	if (sh->nr)
-		return batch_send(p, l, DMO_FRAME_DIRECT, why) ?: 1;
+		return batch_send(peer, l, DMO_FRAME_DIRECT, why) ?: 1;
 	if (rc)
 		return 0;
 	if (sh->vol < p->store->nr_vols)
 		return 1;
-	return direct_sync(p, l, true, why);
+	return direct_sync(peer, l, true, why);
 }
 
 int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
@@ -619,23 +632,23 @@ int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
 	spin_unlock_irq(&p->lock);
 
 	if (direct == DMO_DIRECT_RUN)
-		return ship_direct(p, l, why);
+		return ship_direct(peer, l, why);
 	if (!ship)
 		return 0;
-	rc = ship_zones(p, l, why);
+	rc = ship_zones(peer, l, why);
 	if (rc)
 		return rc;
-	rc = ship_slots(p, l, why);
+	rc = ship_slots(peer, l, why);
 	if (rc)
 		return rc;
-	rc = ship_refs(p, l, why);
+	rc = ship_refs(peer, l, why);
 	if (rc == -EAGAIN)
 		return 0;
 	if (rc)
 		return rc;
 	sh->stripe = 0;		/* slots that copy-outs left behind the walk */
-	rc = ship_slots(p, l, why);
+	rc = ship_slots(peer, l, why);
 	if (rc)
 		return rc;
-	return ship_last(p, l, why);
+	return ship_last(peer, l, why);
 }
