@@ -4,6 +4,7 @@
  * Pure: no I/O, no locks, no allocation; see ondisk.h for the format and for what the errors mean.
  */
 #include "format/codec.h"
+#include "format/policy.h"
 
 static_assert(sizeof(struct dmo_disk_volume) == 64);
 static_assert(sizeof(struct dmo_disk_cut) == 16);
@@ -498,7 +499,7 @@ int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
 		for (i = 0; i < sb->nr_volumes; i++)
 			blocks += bitmap_blocks(max_t(u64, sb->volumes[i].sectors, 1), shift);
 		need = DMO_DATA_START + blocks + DMO_JOURNAL_MIN_BLOCKS;
-		if ((blocks <= dev_blocks / 4 && need <= dev_blocks) || shift == 24)
+		if ((blocks <= DMO_BITMAP_SHARE(dev_blocks) && need <= dev_blocks) || shift == 24)
 			break;
 	}
 	if (dev_blocks < need)
@@ -527,8 +528,7 @@ int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
 
 u64 dmo_chunk_max(u64 journal_blocks)
 {
-	/* the other half: the chunk before it, while that is restored */
-	return (journal_blocks - FREE_OF_CHUNK) / 2 * DMO_BLOCK;
+	return DMO_CHUNK_SHARE(journal_blocks - FREE_OF_CHUNK) * DMO_BLOCK;
 }
 
 u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes)
@@ -536,11 +536,11 @@ u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes)
 	u64 blocks = slots + ref_blocks, records;
 
 	/*
-	 * A record is a descriptor block and the data blocks of up to 128 descriptors. Some are
+	 * A record is a descriptor block and the data blocks of its descriptors. Some are
 	 * not full: the last ones of zero zones, of slots and of references; and a copy-out that comes behind
 	 * the walk sends a block once more, in a record of its own.
 	 */
-	records = 5 + min_t(u64, 2 * ref_blocks, 60) + (blocks + zeroes) / 128;
+	records = 5 + min_t(u64, 2 * ref_blocks, 60) + (blocks + zeroes) / DMO_REC_MAX_DESC;
 	return (blocks + records) * DMO_BLOCK;
 }
 
@@ -552,10 +552,10 @@ int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *w
 
 	for (i = 0; i < nr; i++)
 		blocks += vols[i].sectors / DMO_BLOCK_SECTORS + 1;
-	/* two bits a unit for all volumes within a quarter of the budget */
+	/* two bits a unit for all volumes */
 	for (shift = 0; shift <= DMO_UNIT_SHIFT_MAX; shift++) {
 		need = (blocks >> shift) / 4 + nr * 32;
-		if (need <= budget / 4)
+		if (need <= DMO_REFS_SHARE(budget))
 			return shift;
 	}
 	return dmo_refuse(why, -ENOSPC,

@@ -315,8 +315,8 @@ static void end_pass(struct dmo_primary *p)
 		return;
 	}
 	/* slots can't be sent in direct mode */
-	held = atomic64_read(&c->slots) + atomic64_read(&c->zeroes) / 128;
-	if (held * DMO_BLOCK > peer->hello.chunk_max / 2)
+	held = atomic64_read(&c->slots) + atomic64_read(&c->zeroes) / DMO_REC_MAX_DESC;
+	if (held * DMO_BLOCK > DMO_PASS_SLOTS(peer->hello.chunk_max))
 		dmo_store_demote(st, 0);
 	spin_lock_irq(&p->lock);
 	dmo_peer_step_direct(peer, DMO_DIRECT_EV_AGAIN);
@@ -344,7 +344,7 @@ static void watch_size(struct dmo_primary *p)
 		return;
 	}
 	bytes = dmo_store_bytes(dmo_store_active(p->store));
-	large = bytes >= fits / 5 * 4;
+	large = bytes >= DMO_LARGE_CHUNK(fits);
 	if (large && !peer->large_said) {
 		snprintf(why, sizeof(why),
 			 "%llu KiB are collected, %llu fit the secondary's journal: %s", bytes >> 10,
@@ -441,8 +441,8 @@ static u64 step(struct dmo_primary *p)
 
 	handle_write_error(p);
 	watch_size(p);
-	if (atomic64_read(&st->used) > budget - budget / 16)
-		dmo_store_demote(st, budget - budget / 8);
+	if (atomic64_read(&st->used) > DMO_DEMOTE_ABOVE(budget))
+		dmo_store_demote(st, DMO_DEMOTE_TO(budget));
 	spin_lock_irq(&p->lock);
 	gone = p->peer.link == DMO_PEER_LOST || p->peer.link == DMO_PEER_RETURNED;
 	spin_unlock_irq(&p->lock);

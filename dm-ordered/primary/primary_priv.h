@@ -6,6 +6,7 @@
 #include <linux/bio.h>
 #include <linux/rwsem.h>
 #include <linux/wait.h>
+#include "format/policy.h"
 #include "primary/peer_types.h"
 #include "primary/primary.h"
 
@@ -101,7 +102,7 @@ void dmo_peer_established(struct dmo_peer *peer);
 /* A chunk of so much is cut before its time, so that it does not outgrow the peer's journal. */
 static inline u64 dmo_peer_early_bytes(const struct dmo_peer *peer)
 {
-	return peer->hello.chunk_max / 4;
+	return DMO_EARLY_CUT(peer->hello.chunk_max);
 }
 
 /* write.c */

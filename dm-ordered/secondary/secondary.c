@@ -6,6 +6,7 @@
  */
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
+#include "format/policy.h"
 #include "secondary/secondary_priv.h"
 
 #define DM_MSG_PREFIX "ordered secondary"

@@ -83,10 +83,6 @@ struct dmo_secondary {
 	u64 frames;			/* DATA frames taken from the link */
 };
 
-/* More than near of the ring in use: it is nearly full, until it is clear again. */
-#define DMO_RING_NEAR(size)	((size) / 8 * 7)
-#define DMO_RING_CLEAR(size)	((size) / 2)
-
 enum sec_event {
 	DMO_SEC_META_ERROR,
 };

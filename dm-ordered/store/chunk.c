@@ -6,6 +6,7 @@
 #include <linux/timekeeping.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
+#include "format/policy.h"
 #include "store/chunk.h"
 
 #define SLOT_GFP	(GFP_NOWAIT | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
@@ -267,7 +268,7 @@ static bool charge(struct dmo_store *st, u64 bytes)
 	u64 budget = READ_ONCE(st->budget) - st->fixed;
 	u64 used = atomic64_add_return(bytes, &st->used);
 
-	if (used > budget - budget / 16 && used - bytes <= budget - budget / 16 && st->kick)
+	if (used > DMO_DEMOTE_ABOVE(budget) && used - bytes <= DMO_DEMOTE_ABOVE(budget) && st->kick)
 		st->kick(st);
 	if (used <= budget)
 		return true;
