@@ -237,7 +237,7 @@ static int put_session(struct sk_buff *skb, struct dmo_session *s,
 	    put_u64(skb, DMO_A_ACTIVATION, st->activation) ||
 	    nla_put_u32(skb, DMO_A_BLOCK, st->block) ||
 	    put_u64(skb, DMO_A_BLOCK_MS, st->block_ms) ||
-	    nla_put_string(skb, DMO_A_REASON, st->why) ||
+	    nla_put_string(skb, DMO_A_REASON, st->why.text) ||
 	    (st->state != DMO_STATE_BUSY && put_state(skb, st)) ||
 	    put_restore(skb, &st->sec))
 		return -EMSGSIZE;
@@ -284,7 +284,7 @@ static int fill_session(struct sk_buff *skb, struct dmo_session *s, u32 portid, 
 static struct dmo_session *named_session(struct genl_info *info, int *err)
 {
 	struct dmo_session *s;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	dev_t dev;
 
 	lockdep_assert_held(&dmo_sessions_lock);
@@ -297,10 +297,10 @@ static struct dmo_session *named_session(struct genl_info *info, int *err)
 		    nla_get_u32(info->attrs[DMO_A_META_MINOR]));
 	s = dmo_session_find(dev);
 	if (!s) {
-		snprintf(why, sizeof(why),
-			 "no table names metadata device %u:%u: create the volumes of the session first",
-			 MAJOR(dev), MINOR(dev));
-		*err = refuse(info, -ENODEV, why);
+		dmo_refuse(&why, 0,
+			   "no table names metadata device %u:%u: create the volumes of the session first",
+			   MAJOR(dev), MINOR(dev));
+		*err = refuse(info, -ENODEV, why.text);
 	}
 	return s;
 }
@@ -384,7 +384,7 @@ static int reply_cut(struct genl_info *info, u8 cmd, struct dmo_cut cut)
 }
 
 static int get_range(struct genl_info *info, int attr, const char *name, u32 min, u32 max,
-		     u32 *val, char *why)
+		     u32 *val, struct dmo_reason *why)
 {
 	*val = 0;
 	if (!info->attrs[attr])
@@ -395,7 +395,8 @@ static int get_range(struct genl_info *info, int attr, const char *name, u32 min
 	return dmo_refuse(why, -ERANGE, "%s must be from %u to %u, not %u", name, min, max, *val);
 }
 
-static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
+static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut,
+		     struct dmo_reason *why)
 {
 	u32 timeout;
 	int rc;
@@ -410,17 +411,19 @@ static int do_attach(struct dmo_session *s, struct genl_info *info, struct dmo_c
 	return dmo_session_attach_link(s, nla_get_u32(info->attrs[DMO_A_LINK_FD]), timeout, why);
 }
 
-static int do_detach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
+static int do_detach(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut,
+		     struct dmo_reason *why)
 {
 	return dmo_session_detach_link(s, nla_get_flag(info->attrs[DMO_A_LINK_WANTED]), why);
 }
 
-static int do_switch(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
+static int do_switch(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut,
+		     struct dmo_reason *why)
 {
 	return dmo_session_switch(s, cut, why) ?: 1;
 }
 
-static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
+static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	u32 cycle, budget, timeout;
 	bool wanted;
@@ -447,13 +450,14 @@ static int do_set(struct dmo_session *s, struct genl_info *info, struct dmo_cut 
 	return rc;
 }
 
-static int do_promote(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut, char *why)
+static int do_promote(struct dmo_session *s, struct genl_info *info, struct dmo_cut *cut,
+		      struct dmo_reason *why)
 {
 	return dmo_session_promote(s, nla_get_flag(info->attrs[DMO_A_FORCE]), cut, why) ?: 1;
 }
 
 static int (* const handlers[])(struct dmo_session *s, struct genl_info *info,
-				struct dmo_cut *cut, char *why) = {
+				struct dmo_cut *cut, struct dmo_reason *why) = {
 	[DM_ORDERED_CMD_LINK_ATTACH] = do_attach,
 	[DM_ORDERED_CMD_LINK_DETACH] = do_detach,
 	[DM_ORDERED_CMD_SWITCH] = do_switch,
@@ -463,7 +467,7 @@ static int (* const handlers[])(struct dmo_session *s, struct genl_info *info,
 
 static int cmd_change(struct sk_buff *skb, struct genl_info *info)
 {
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 	struct dmo_cut cut = {};
 	struct dmo_session *s;
 	u8 cmd = info->genlhdr->cmd;
@@ -477,9 +481,9 @@ static int cmd_change(struct sk_buff *skb, struct genl_info *info)
 	mutex_unlock(&dmo_sessions_lock);
 	if (!s)
 		return rc;
-	rc = handlers[cmd](s, info, &cut, why);
+	rc = handlers[cmd](s, info, &cut, &why);
 	if (rc < 0)
-		refuse(info, rc, why);
+		refuse(info, rc, why.text);
 	mutex_lock(&dmo_sessions_lock);
 	dmo_session_release(s);
 	mutex_unlock(&dmo_sessions_lock);

@@ -89,17 +89,18 @@ static int get_devices(struct dm_target *ti, struct dmo_target *t, const char *d
 
 static int join_session(struct dm_target *ti, struct dmo_target *t)
 {
-	char why[DMO_REASON_LEN] = "", ident[DMO_IDENT_LEN];
+	struct dmo_reason why = {};
+	char ident[DMO_IDENT_LEN];
 	struct dmo_session *s;
 	int rc;
 
 	dmo_ident_read(t->data->bdev, ident);
 	mutex_lock(&dmo_sessions_lock);
-	s = dmo_session_get(t->meta->bdev, why);
+	s = dmo_session_get(t->meta->bdev, &why);
 	rc = IS_ERR(s) ? PTR_ERR(s) : 0;
 	if (!rc)
 		rc = dmo_session_attach_volume(s, t->id, dm_table_get_md(ti->table), t->data->bdev,
-					       ident, ti->len, why);
+					       ident, ti->len, &why);
 	mutex_unlock(&dmo_sessions_lock);
 	if (rc >= 0) {
 		t->session = s;
@@ -109,7 +110,7 @@ static int join_session(struct dm_target *ti, struct dmo_target *t)
 	if (!IS_ERR(s))
 		dmo_session_put(s);
 	DMERR("%s: metadata device %s: %s", dm_device_name(dm_table_get_md(ti->table)),
-	      t->meta->name, why);
+	      t->meta->name, why.text);
 	ti->error = "refused; the kernel log says why";
 	return rc;
 }
@@ -183,13 +184,13 @@ bad:
 static int ordered_preresume(struct dm_target *ti)
 {
 	struct dmo_target *t = ti->private;
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 	int rc;
 
-	rc = dmo_session_activate(t->session, t->index, t->accept, why);
+	rc = dmo_session_activate(t->session, t->index, t->accept, &why);
 	if (rc < 0) {
 		DMERR("%s: volume %u can't be activated: %s",
-		      dm_device_name(dm_table_get_md(ti->table)), t->id, why);
+		      dm_device_name(dm_table_get_md(ti->table)), t->id, why.text);
 		return rc;
 	}
 	t->role = rc;
@@ -376,33 +377,33 @@ static int ordered_message(struct dm_target *ti, unsigned int argc, char **argv,
 			   char *result, unsigned int maxlen)
 {
 	struct dmo_target *t = ti->private;
-	char why[DMO_REASON_LEN] = "unknown message; known: switch, cycle_ms <n>, budget_mib <n>";
+	struct dmo_reason why = { "unknown message; known: switch, cycle_ms <n>, budget_mib <n>" };
 	unsigned int sz = 0;
 	struct dmo_cut cut;
 	u32 val = 0;
 	int rc = -EINVAL;
 
 	if (argc == 1 && !strcasecmp(argv[0], "switch")) {
-		rc = dmo_session_switch(t->session, &cut, why);
+		rc = dmo_session_switch(t->session, &cut, &why);
 		if (!rc) {
 			DMEMIT("%llu %llu", cut.epoch, cut.n);
 			return 1;
 		}
 	} else if (argc == 2 && !strcasecmp(argv[0], "cycle_ms")) {
-		snprintf(why, sizeof(why), "cycle_ms must be a number from %u to %u",
-			 DMO_CYCLE_MS_MIN, DMO_CYCLE_MS_MAX);
+		dmo_refuse(&why, rc, "cycle_ms must be a number from %u to %u", DMO_CYCLE_MS_MIN,
+			   DMO_CYCLE_MS_MAX);
 		if (!kstrtou32(argv[1], 10, &val) && val >= DMO_CYCLE_MS_MIN &&
 		    val <= DMO_CYCLE_MS_MAX)
-			rc = dmo_session_set(t->session, val, 0, 0, why);
+			rc = dmo_session_set(t->session, val, 0, 0, &why);
 	} else if (argc == 2 && !strcasecmp(argv[0], "budget_mib")) {
-		snprintf(why, sizeof(why), "budget_mib must be a number from %u to %u",
-			 DMO_BUDGET_MIB_MIN, DMO_BUDGET_MIB_MAX);
+		dmo_refuse(&why, rc, "budget_mib must be a number from %u to %u",
+			   DMO_BUDGET_MIB_MIN, DMO_BUDGET_MIB_MAX);
 		if (!kstrtou32(argv[1], 10, &val) && val >= DMO_BUDGET_MIB_MIN &&
 		    val <= DMO_BUDGET_MIB_MAX)
-			rc = dmo_session_set(t->session, 0, val, 0, why);
+			rc = dmo_session_set(t->session, 0, val, 0, &why);
 	}
 	if (rc)
-		DMERR("%s: message refused: %s", dm_device_name(dm_table_get_md(ti->table)), why);
+		DMERR("%s: message refused: %s", dm_device_name(dm_table_get_md(ti->table)), why.text);
 	return rc;
 }
 

@@ -56,7 +56,7 @@ struct dmo_role_ops {
 	void (*free)(void *engine);
 	void (*stop)(void *engine);
 	void (*set_bdev)(void *engine, u32 index, struct block_device *bdev);
-	int (*copy_all)(void *engine, char *why);
+	int (*copy_all)(void *engine, struct dmo_reason *why);
 	void (*activated)(void *engine);
 	const char *(*suspended)(void *engine);
 	void (*set)(void *engine, u32 cycle_ms, u64 budget);
@@ -64,11 +64,12 @@ struct dmo_role_ops {
 	void (*status)(void *engine, struct dmo_role_status *st);
 	void (*hello)(void *engine, struct dmo_hello *h);
 	bool (*is_up)(void *engine);
-	int (*link_up)(void *engine, const struct dmo_hello *peer, enum dmo_relation rel, char *why);
+	int (*link_up)(void *engine, const struct dmo_hello *peer, enum dmo_relation rel,
+		       struct dmo_reason *why);
 	void (*link_down)(void *engine);
 	int (*frame)(void *engine, struct dmo_link *l, const struct dmo_frame_hdr *h,
-		     const void *payload, char *why);
-	int (*produce)(void *engine, struct dmo_link *l, char *why);
+		     const void *payload, struct dmo_reason *why);
+	int (*produce)(void *engine, struct dmo_link *l, struct dmo_reason *why);
 };
 
 #endif /* DMO_ENGINE_H */

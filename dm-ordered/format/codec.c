@@ -17,7 +17,7 @@ u32 dmo_csum_of(const void *buf, size_t len)
 }
 
 int dmo_get_line(const struct dmo_disk_pos *d, u32 nr, struct dmo_line *line, const char *what,
-		 char *why)
+		 struct dmo_reason *why)
 {
 	struct dmo_pos pos;
 	u32 i;

@@ -50,6 +50,6 @@ static inline struct dmo_pos dmo_get_pos(const struct dmo_disk_pos *d)
  * Return: 0, or -EINVAL with @why
  */
 int dmo_get_line(const struct dmo_disk_pos *d, u32 nr, struct dmo_line *line, const char *what,
-		 char *why);
+		 struct dmo_reason *why);
 
 #endif /* DMO_CODEC_H */

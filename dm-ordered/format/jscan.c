@@ -100,14 +100,14 @@ static bool last_agrees(struct dmo_jscan *s, const struct dmo_rec *rec)
 			newest = c->tag;
 	}
 	if (dmo_cut_cmp(rec->tag, newest) <= 0) {
-		dmo_refuse(s->why, 0,
+		dmo_refuse(&s->why, 0,
 			   "record %llu: tag of LAST is %llu.%llu, expected above %llu.%llu",
 			   rec->seq, rec->tag.epoch, rec->tag.n, newest.epoch, newest.n);
 		return false;
 	}
 	if (rec->total_records != s->records || rec->total_desc != s->descs ||
 	    rec->total_csum != s->csum) {
-		dmo_refuse(s->why, 0,
+		dmo_refuse(&s->why, 0,
 			   "record %llu: totals of LAST are %llu records, %llu descriptors, checksum 0x%08x, found %llu, %llu, 0x%08x",
 			   rec->seq, rec->total_records, rec->total_desc, rec->total_csum,
 			   s->records, s->descs, s->csum);
@@ -179,7 +179,7 @@ static enum dmo_jscan_next accept(struct dmo_jscan *s, const void *hdr, const st
 }
 
 /* Is the block at s->at.pos the header of the record that is due? If not, @why. */
-static bool is_next(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec, char *why)
+static bool is_next(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec, struct dmo_reason *why)
 {
 	if (!buf) {
 		dmo_refuse(why, 0, "unreadable");
@@ -208,17 +208,17 @@ static bool is_next(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec, c
 
 enum dmo_jscan_next dmo_jscan_header(struct dmo_jscan *s, const void *buf, struct dmo_rec *rec)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u64 skip;
 
 	s->due = false;
 	if (s->ended)
 		return DMO_JSCAN_END;
 	if (s->used >= s->size) {
-		dmo_refuse(s->why, 0, "the whole ring was walked");
+		dmo_refuse(&s->why, 0, "the whole ring was walked");
 		return ended(s);
 	}
-	s->due = is_next(s, buf, rec, why);
+	s->due = is_next(s, buf, rec, &why);
 	if (s->due) {
 		if (rec->nr_blocks)
 			return DMO_JSCAN_BODY;
@@ -226,7 +226,7 @@ enum dmo_jscan_next dmo_jscan_header(struct dmo_jscan *s, const void *buf, struc
 	}
 	/* the text of the first place is the one that tells most */
 	if (!s->wrapped_try)
-		dmo_refuse(s->why, 0, "block %llu: %.200s", s->at.pos, why);
+		dmo_refuse(&s->why, 0, "block %llu: %.200s", s->at.pos, why.text);
 	skip = s->size - s->at.pos;
 	if (s->wrapped_try || !s->at.pos || skip >= s->size - s->used)
 		return ended(s);
@@ -246,7 +246,7 @@ enum dmo_jscan_next dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
 	if (s->ended)
 		return DMO_JSCAN_END;
 	if (!data) {
-		dmo_refuse(s->why, 0, "block %llu: data of record %llu is unreadable",
+		dmo_refuse(&s->why, 0, "block %llu: data of record %llu is unreadable",
 			   s->at.pos, rec->seq);
 		return ended(s);
 	}
@@ -258,7 +258,7 @@ enum dmo_jscan_next dmo_jscan_body(struct dmo_jscan *s, const void *hdr,
 			continue;
 		csum = dmo_mask_csum(block, e->mask);
 		if (csum != le32_to_cpu(e->csum)) {
-			dmo_refuse(s->why, 0,
+			dmo_refuse(&s->why, 0,
 				   "block %llu: data checksum of record %llu, descriptor %u is 0x%08x, expected 0x%08x",
 				   s->at.pos, rec->seq, i, csum, le32_to_cpu(e->csum));
 			return ended(s);

@@ -53,7 +53,7 @@ struct dmo_jscan {
 	struct dmo_jpos open_at;
 	bool wrapped_try, ended;
 	bool due;		/* the last header was that of the record expected */
-	char why[DMO_REASON_LEN]; /* why the scan ended */
+	struct dmo_reason why; /* why the scan ended */
 };
 
 /**

@@ -5,12 +5,12 @@
  */
 #include "format/ondisk.h"
 
-int dmo_refuse(char *why, int rc, const char *fmt, ...)
+int dmo_refuse(struct dmo_reason *why, int rc, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, DMO_REASON_LEN, fmt, ap);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
 	va_end(ap);
 	return rc;
 }

@@ -76,6 +76,11 @@
 #define DMO_SBF_OPEN		(1u << 3) /* active; cleared by a clean stop */
 #define DMO_SBF_KNOWN		0xfu
 
+/* Why something was refused, or failed: what is wrong, and what to do. */
+struct dmo_reason {
+	char text[DMO_REASON_LEN];
+};
+
 struct dmo_disk_volume {		/* 64 bytes */
 	__le32 id;			/* 0..65535, chosen by the operator */
 	__le32 lbs;			/* logical block size, 512..4096 */
@@ -357,9 +362,8 @@ struct dmo_rec {
 };
 
 /*
- * All decoders return 0, or a negative errno with a text in @why (a caller's
- * buffer of DMO_REASON_LEN) that names the field, what was found and what was
- * expected, and the remedy where there is one: -ENODATA no such structure here
+ * All decoders return 0, or a negative errno with a text in @why that names the field,
+ * what was found and what was expected, and the remedy where there is one: -ENODATA no such structure here
  * (wrong magic: unformatted or foreign), -EUCLEAN checksum or content damaged,
  * -EPROTONOSUPPORT another version of the format, an unknown feature, or something in a place
  * that has no use yet. None of them sleeps,
@@ -373,7 +377,7 @@ struct dmo_rec {
  * @dev_blocks: size of the device in blocks; smaller than meta_blocks is damage
  *	("truncated")
  */
-int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char *why);
+int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, struct dmo_reason *why);
 
 /**
  * dmo_super_encode - fill DMO_SB_BYTES at @buf from @sb, checksum included
@@ -386,7 +390,7 @@ void dmo_super_encode(const struct dmo_super *sb, void *buf);
  * overlap and lie on the device, volume ids unique, sizes and block sizes
  * allowed, totals within DMO_MAX_SESSION_SECTORS, parameters in range.
  */
-int dmo_super_check(const struct dmo_super *sb, char *why);
+int dmo_super_check(const struct dmo_super *sb, struct dmo_reason *why);
 
 /**
  * dmo_super_choose - which of two copies to use
@@ -405,7 +409,7 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
  * 16 MiB) if it would take more than a quarter of the device.
  * Return: 0, -ENOSPC with the size needed in @why, or -EINVAL: no device has so many.
  */
-int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why);
+int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, struct dmo_reason *why);
 
 /**
  * dmo_chunk_max - bytes that a chunk may have to fit a journal of so many blocks
@@ -423,9 +427,9 @@ u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes);
  * dmo_ref_unit - log2 of blocks that a reference covers with a memory budget of so many bytes
  * Return: it, or -ENOSPC with the budget needed in @why.
  */
-int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *why);
+int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, struct dmo_reason *why);
 
-int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char *why);
+int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, struct dmo_reason *why);
 void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf /* 512 */);
 
 /**
@@ -434,7 +438,7 @@ void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf /* 5
  * block twice within the record is NOT checked here) and decode its header
  * @buf: DMO_BLOCK bytes
  */
-int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, char *why);
+int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, struct dmo_reason *why);
 /**
  * dmo_rec_encode - header fields of @rec into @buf, whose descriptors are
  * already in place; computes csum and stores it in rec->csum too
@@ -445,7 +449,8 @@ void dmo_rec_encode(struct dmo_rec *rec, const u8 *uuid, void *buf);
  * dmo_desc_check - form of one descriptor against the volume list
  * @why: as above. Return 0, -EINVAL form, -ENODEV no such volume, -ERANGE beyond its end
  */
-int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr, char *why);
+int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr,
+		   struct dmo_reason *why);
 
 /**
  * dmo_mask_csum - CRC-32C over the sectors of @mask in a 4096-byte block, ascending
@@ -476,7 +481,7 @@ const char *dmo_role_name(u32 role);
  * dmo_state_check - what the state block says against the superblock beside it:
  * the tail lies in the ring. -EUCLEAN with @why
  */
-int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char *why);
+int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, struct dmo_reason *why);
 
 /**
  * dmo_witness_entries - how many a volume has room for, of a session of @nr_volumes
@@ -493,16 +498,16 @@ u32 dmo_witness_len(const struct dmo_witness *w);
  * @w: its @vols has sb->nr_volumes entries
  */
 int dmo_witness_decode(const void *buf, const struct dmo_super *sb, struct dmo_witness *w,
-		       char *why);
+		       struct dmo_reason *why);
 /**
  * dmo_witness_encode - fill dmo_witness_len() bytes at @buf, checksum included
  */
 void dmo_witness_encode(const struct dmo_witness *w, const u8 *uuid, void *buf);
 
 /**
- * dmo_refuse - write a refusal's text into @why (DMO_REASON_LEN) and return @rc
+ * dmo_refuse - write a refusal's text into @why and return @rc
  */
-int __printf(3, 4) dmo_refuse(char *why, int rc, const char *fmt, ...);
+int __printf(3, 4) dmo_refuse(struct dmo_reason *why, int rc, const char *fmt, ...);
 
 #define DMO_UUID_TEXT	37	/* NUL included */
 /**

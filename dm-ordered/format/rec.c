@@ -21,7 +21,7 @@ static_assert(offsetof(struct dmo_desc, csum) == 20);
 
 /* -- journal records ---------------------------------------------------- */
 
-static int data_form(const struct dmo_desc *d, u32 volume, u64 block, char *why)
+static int data_form(const struct dmo_desc *d, u32 volume, u64 block, struct dmo_reason *why)
 {
 	u32 len = le32_to_cpu(d->len), want = hweight8(d->mask) * DMO_SECTOR;
 
@@ -41,7 +41,7 @@ static int data_form(const struct dmo_desc *d, u32 volume, u64 block, char *why)
 }
 
 /* What a descriptor must look like, whatever the volumes. */
-static int desc_form(const struct dmo_desc *d, char *why)
+static int desc_form(const struct dmo_desc *d, struct dmo_reason *why)
 {
 	u64 block = le64_to_cpu(d->block);
 	u32 volume = le32_to_cpu(d->volume);
@@ -74,7 +74,7 @@ static int desc_form(const struct dmo_desc *d, char *why)
 			  volume, block, d->type, DMO_DESC_DATA, DMO_DESC_ZERO);
 }
 
-static int rec_form(const struct dmo_disk_rec *d, const struct dmo_rec *r, char *why)
+static int rec_form(const struct dmo_disk_rec *d, const struct dmo_rec *r, struct dmo_reason *why)
 {
 	u32 i, blocks = 0, known = 0;
 	int rc;
@@ -132,7 +132,7 @@ static int rec_form(const struct dmo_disk_rec *d, const struct dmo_rec *r, char 
 	return 0;
 }
 
-int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, char *why)
+int dmo_rec_decode(const void *buf, const u8 *uuid, struct dmo_rec *rec, struct dmo_reason *why)
 {
 	const struct dmo_disk_rec *d = buf;
 	char found[DMO_UUID_TEXT], expected[DMO_UUID_TEXT];
@@ -197,7 +197,8 @@ void dmo_rec_encode(struct dmo_rec *rec, const u8 *uuid, void *buf)
 	d->csum = cpu_to_le32(rec->csum);
 }
 
-int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr, char *why)
+int dmo_desc_check(const struct dmo_desc *d, const struct dmo_volume_info *vols, u32 nr,
+		   struct dmo_reason *why)
 {
 	u64 block = le64_to_cpu(d->block), count = dmo_desc_blocks(d), blocks;
 	u32 id = le32_to_cpu(d->volume), group, i;

@@ -17,7 +17,7 @@ static_assert(offsetof(struct dmo_disk_state, sent) == 168);
 
 /* -- state block -------------------------------------------------------- */
 
-int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, char *why)
+int dmo_state_decode(const void *buf, const u8 *uuid, struct dmo_state *st, struct dmo_reason *why)
 {
 	const struct dmo_disk_state *d = buf;
 	const u8 *unused;
@@ -90,7 +90,7 @@ void dmo_state_encode(const struct dmo_state *st, const u8 *uuid, void *buf)
 	d->csum = cpu_to_le32(dmo_csum_of(buf, DMO_STATE_BYTES));
 }
 
-int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, char *why)
+int dmo_state_check(const struct dmo_state *st, const struct dmo_super *sb, struct dmo_reason *why)
 {
 	if (st->tail >= sb->journal_blocks)
 		return dmo_refuse(why, -EUCLEAN,
@@ -125,7 +125,7 @@ u32 dmo_witness_len(const struct dmo_witness *w)
 }
 
 static int decode_witness_volume(const void *part, const struct dmo_volume_info *info,
-				 struct dmo_witness_vol *v, u32 entries, char *why)
+				 struct dmo_witness_vol *v, u32 entries, struct dmo_reason *why)
 {
 	const struct dmo_disk_witness_volume *d = part;
 	const struct dmo_disk_witness_entry *e = part + sizeof(*d);
@@ -156,7 +156,7 @@ static int decode_witness_volume(const void *part, const struct dmo_volume_info 
 }
 
 int dmo_witness_decode(const void *buf, const struct dmo_super *sb, struct dmo_witness *w,
-		       char *why)
+		       struct dmo_reason *why)
 {
 	const struct dmo_disk_witness *d = buf;
 	char found[DMO_UUID_TEXT], expected[DMO_UUID_TEXT];

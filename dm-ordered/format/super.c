@@ -34,7 +34,7 @@ static u64 bitmap_blocks(u64 sectors, u32 region_shift)
 	return (bits + DMO_BLOCK * 8 - 1) >> (DMO_BLOCK_SHIFT + 3);
 }
 
-static int check_volume(const struct dmo_super *sb, u32 i, char *why)
+static int check_volume(const struct dmo_super *sb, u32 i, struct dmo_reason *why)
 {
 	const struct dmo_volume_info *v = &sb->volumes[i];
 	u32 j;
@@ -64,7 +64,7 @@ static int check_volume(const struct dmo_super *sb, u32 i, char *why)
 	return 0;
 }
 
-static int check_bitmap(const struct dmo_super *sb, u32 i, char *why)
+static int check_bitmap(const struct dmo_super *sb, u32 i, struct dmo_reason *why)
 {
 	const struct dmo_volume_info *v = &sb->volumes[i];
 	u64 room, need;
@@ -99,7 +99,7 @@ static int check_bitmap(const struct dmo_super *sb, u32 i, char *why)
 	return 0;
 }
 
-static int check_range(const char *name, u32 v, u32 lo, u32 hi, char *why)
+static int check_range(const char *name, u32 v, u32 lo, u32 hi, struct dmo_reason *why)
 {
 	if (v >= lo && v <= hi)
 		return 0;
@@ -107,7 +107,7 @@ static int check_range(const char *name, u32 v, u32 lo, u32 hi, char *why)
 			  name, v, lo, hi);
 }
 
-static int check_label(const struct dmo_super *sb, char *why)
+static int check_label(const struct dmo_super *sb, struct dmo_reason *why)
 {
 	u32 i, len;
 
@@ -128,7 +128,7 @@ static int check_label(const struct dmo_super *sb, char *why)
 	return 0;
 }
 
-static int check_areas(const struct dmo_super *sb, char *why)
+static int check_areas(const struct dmo_super *sb, struct dmo_reason *why)
 {
 	if (sb->meta_blocks < DMO_META_MIN_BLOCKS || sb->meta_blocks > U64_MAX >> DMO_BLOCK_SHIFT)
 		return dmo_refuse(why, -EINVAL,
@@ -161,7 +161,7 @@ static int check_areas(const struct dmo_super *sb, char *why)
 	return 0;
 }
 
-static int check_peer(const struct dmo_super *sb, u32 i, char *why)
+static int check_peer(const struct dmo_super *sb, u32 i, struct dmo_reason *why)
 {
 	const struct dmo_peer_info *p = &sb->peers[i];
 	u64 end = sb->bitmap_start + sb->bitmap_blocks;
@@ -193,7 +193,7 @@ static int check_peer(const struct dmo_super *sb, u32 i, char *why)
 	return 0;
 }
 
-static int check_peers(const struct dmo_super *sb, char *why)
+static int check_peers(const struct dmo_super *sb, struct dmo_reason *why)
 {
 	u32 i;
 	int rc;
@@ -204,7 +204,7 @@ static int check_peers(const struct dmo_super *sb, char *why)
 	return rc;
 }
 
-int dmo_super_check(const struct dmo_super *sb, char *why)
+int dmo_super_check(const struct dmo_super *sb, struct dmo_reason *why)
 {
 	u64 total = 0;
 	u32 i;
@@ -262,7 +262,7 @@ int dmo_super_check(const struct dmo_super *sb, char *why)
 }
 
 /* What says whether the rest can be read at all. */
-static int decode_head(const struct dmo_disk_super *d, char *why)
+static int decode_head(const struct dmo_disk_super *d, struct dmo_reason *why)
 {
 	u32 want = dmo_csum_of(d, DMO_SB_BYTES), version = le32_to_cpu(d->version);
 	u64 incompat = le64_to_cpu(d->incompat), ro_compat = le64_to_cpu(d->ro_compat);
@@ -298,7 +298,8 @@ static int decode_head(const struct dmo_disk_super *d, char *why)
 	return 0;
 }
 
-static int check_unused(const struct dmo_disk_super *d, const void *from, const void *end, char *why)
+static int check_unused(const struct dmo_disk_super *d, const void *from, const void *end,
+			struct dmo_reason *why)
 {
 	const u8 *at = memchr_inv(from, 0, end - from);
 
@@ -310,7 +311,7 @@ static int check_unused(const struct dmo_disk_super *d, const void *from, const 
 }
 
 /* Nothing is in places that have no use, or no use yet. The counts were checked. */
-static int check_places(const struct dmo_disk_super *d, const struct dmo_super *sb, char *why)
+static int check_places(const struct dmo_disk_super *d, const struct dmo_super *sb, struct dmo_reason *why)
 {
 	u32 i;
 	int rc;
@@ -332,7 +333,7 @@ static int check_places(const struct dmo_disk_super *d, const struct dmo_super *
 	return rc;
 }
 
-static int decode_lists(const struct dmo_disk_super *d, struct dmo_super *sb, char *why)
+static int decode_lists(const struct dmo_disk_super *d, struct dmo_super *sb, struct dmo_reason *why)
 {
 	u32 i;
 
@@ -365,7 +366,7 @@ static int decode_lists(const struct dmo_disk_super *d, struct dmo_super *sb, ch
 	return check_places(d, sb, why);
 }
 
-int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, char *why)
+int dmo_super_decode(const void *buf, struct dmo_super *sb, u64 dev_blocks, struct dmo_reason *why)
 {
 	const struct dmo_disk_super *d = buf;
 	int rc = decode_head(d, why);
@@ -486,7 +487,7 @@ int dmo_super_choose(int rc0, const struct dmo_super *s0, int rc1, const struct 
 	return rc0 == -EUCLEAN || rc1 == -EUCLEAN ? -EUCLEAN : -ENODATA;
 }
 
-int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, char *why)
+int dmo_super_layout(struct dmo_super *sb, u64 dev_blocks, struct dmo_reason *why)
 {
 	u64 blocks, need;
 	u32 shift, i;
@@ -544,7 +545,7 @@ u64 dmo_chunk_bytes(u64 slots, u64 ref_blocks, u64 zeroes)
 	return (blocks + records) * DMO_BLOCK;
 }
 
-int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, char *why)
+int dmo_ref_unit(const struct dmo_volume_info *vols, u32 nr, u64 budget, struct dmo_reason *why)
 {
 	u64 blocks = 0, need = 0;
 	u8 shift;

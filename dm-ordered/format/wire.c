@@ -168,7 +168,7 @@ static bool has_arg(u16 type)
 	return false;
 }
 
-static int check_type(u16 type, u64 expect, char *why)
+static int check_type(u16 type, u64 expect, struct dmo_reason *why)
 {
 	u32 lo, hi, step;
 
@@ -183,7 +183,7 @@ static int check_type(u16 type, u64 expect, char *why)
 }
 
 /* Tag and arg: zero where the type has none. */
-static int check_tag(struct dmo_frame_hdr *h, char *why)
+static int check_tag(struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	if (h->tag.epoch > DMO_WIRE_MAX_EPOCH)
 		return dmo_refuse(why, -EPROTO,
@@ -198,7 +198,7 @@ static int check_tag(struct dmo_frame_hdr *h, char *why)
 	return 0;
 }
 
-int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, char *why)
+int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	const struct dmo_wire_hdr *d = buf;
 	u32 lo, hi, step, max_data = 0;
@@ -260,7 +260,7 @@ static u32 frame_csum(const void *hdr, const void *payload, u32 payload_len)
 	return payload_len ? dmo_crc(crc, payload, payload_len) : crc;
 }
 
-int dmo_frame_check_csum(const void *hdr, const void *payload, u32 payload_len, char *why)
+int dmo_frame_check_csum(const void *hdr, const void *payload, u32 payload_len, struct dmo_reason *why)
 {
 	const struct dmo_wire_hdr *d = hdr;
 	u32 want = frame_csum(hdr, payload, payload_len);
@@ -306,7 +306,7 @@ void dmo_last_encode(const struct dmo_last *l, void *buf)
 	d->links[0].nr = cpu_to_le64(l->total_records);
 }
 
-int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why)
+int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, struct dmo_reason *why)
 {
 	const struct dmo_wire_last *d = buf;
 
@@ -342,7 +342,7 @@ int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why)
 	return 0;
 }
 
-int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, char *why)
+int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, struct dmo_reason *why)
 {
 	*cond = arg & 0xff;
 	*ms = arg >> 8;
@@ -369,7 +369,7 @@ static bool desc_follows(const struct dmo_desc *a, const struct dmo_desc *b)
 }
 
 int dmo_frame_check_descs(const struct dmo_desc *d, u32 nr, u32 data_len,
-			  const struct dmo_volume_info *vols, u32 nr_vols, char *why)
+			  const struct dmo_volume_info *vols, u32 nr_vols, struct dmo_reason *why)
 {
 	const struct dmo_volume_info *v = NULL;
 	bool ascending = true;
@@ -448,7 +448,7 @@ u32 dmo_hello_encode(const struct dmo_hello *h, void *buf)
 	return (u32)((void *)&v[nr] - buf);
 }
 
-static int check_hello_volume(const struct dmo_hello *h, u32 i, char *why)
+static int check_hello_volume(const struct dmo_hello *h, u32 i, struct dmo_reason *why)
 {
 	const struct dmo_volume_info *v = &h->volumes[i];
 	u32 j;
@@ -475,7 +475,7 @@ static int check_hello_volume(const struct dmo_hello *h, u32 i, char *why)
 }
 
 /* Cuts that no secondary can be at, and epochs that leave none above them. */
-static int check_hello_cuts(const struct dmo_hello *h, char *why)
+static int check_hello_cuts(const struct dmo_hello *h, struct dmo_reason *why)
 {
 	u64 epoch = max(max(h->epoch, h->complete.epoch), max(h->committed.epoch, h->restored.epoch));
 
@@ -494,7 +494,8 @@ static int check_hello_cuts(const struct dmo_hello *h, char *why)
 }
 
 /* What has its place, but no use yet. */
-static int check_hello_places(const struct dmo_wire_hello *d, const struct dmo_hello *h, char *why)
+static int check_hello_places(const struct dmo_wire_hello *d, const struct dmo_hello *h,
+			      struct dmo_reason *why)
 {
 	u32 i;
 
@@ -546,7 +547,7 @@ static void decode_hello_fixed(const struct dmo_wire_hello *d, struct dmo_hello 
 }
 
 static int decode_hello_volumes(const struct dmo_wire_hello *d, u32 len, struct dmo_hello *h,
-				char *why)
+				struct dmo_reason *why)
 {
 	u32 nr = h->nr_volumes, nr_line = le32_to_cpu(d->nr_line), i, want;
 	const struct dmo_wire_volume *v;
@@ -581,7 +582,7 @@ static int decode_hello_volumes(const struct dmo_wire_hello *d, u32 len, struct 
 	return 0;
 }
 
-int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why)
+int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, struct dmo_reason *why)
 {
 	const struct dmo_wire_hello *d = buf;
 	int rc;
@@ -616,7 +617,7 @@ static const struct dmo_volume_info *hello_volume(const struct dmo_hello *h, u32
 }
 
 /* Do the volume lists agree? @p is the primary's, @s the secondary's. */
-static bool judge_volumes(const struct dmo_hello *p, const struct dmo_hello *s, char *why)
+static bool judge_volumes(const struct dmo_hello *p, const struct dmo_hello *s, struct dmo_reason *why)
 {
 	u32 i;
 
@@ -655,7 +656,8 @@ static bool judge_volumes(const struct dmo_hello *p, const struct dmo_hello *s, 
 }
 
 /* What are the two sides' data to each other (R6)? */
-static enum dmo_relation judge_data(const struct dmo_hello *p, const struct dmo_hello *s, char *why)
+static enum dmo_relation judge_data(const struct dmo_hello *p, const struct dmo_hello *s,
+				    struct dmo_reason *why)
 {
 	u64 ours = dmo_line_newest(&p->line), its = dmo_line_newest(&s->line);
 
@@ -681,7 +683,7 @@ static enum dmo_relation judge_data(const struct dmo_hello *p, const struct dmo_
 }
 
 enum dmo_relation dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer,
-				  char *why)
+				  struct dmo_reason *why)
 {
 	const struct dmo_hello *p = own, *s = peer;
 	char mine[DMO_UUID_TEXT], theirs[DMO_UUID_TEXT];

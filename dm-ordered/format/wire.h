@@ -189,12 +189,12 @@ struct dmo_last {
  * and at most 4096 a descriptor; data only for DATA/DIRECT).
  * Return: 0, or -EPROTO / -EPROTONOSUPPORT (version) with @why.
  */
-int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, char *why);
+int dmo_frame_decode_hdr(const void *buf, u64 expect, struct dmo_frame_hdr *h, struct dmo_reason *why);
 
 /**
  * dmo_frame_check_csum - header and payload against the checksum; -EBADMSG
  */
-int dmo_frame_check_csum(const void *hdr, const void *payload, u32 payload_len, char *why);
+int dmo_frame_check_csum(const void *hdr, const void *payload, u32 payload_len, struct dmo_reason *why);
 
 /**
  * dmo_frame_encode - fill the 64 bytes at @buf, checksum over @payload included
@@ -208,10 +208,10 @@ u32 dmo_hello_encode(const struct dmo_hello *h, void *buf);
 /**
  * dmo_hello_decode - form and ranges only. Return 0 or -EPROTO with @why
  */
-int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, char *why);
+int dmo_hello_decode(const void *buf, u32 len, struct dmo_hello *h, struct dmo_reason *why);
 
 void dmo_last_encode(const struct dmo_last *l, void *buf);
-int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why);
+int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, struct dmo_reason *why);
 
 /**
  * dmo_frame_check_descs - descriptors of a DATA/DIRECT payload: each one's form and
@@ -220,7 +220,7 @@ int dmo_last_decode(const void *buf, u32 len, struct dmo_last *l, char *why);
  * Return: 0 or -EPROTO with @why
  */
 int dmo_frame_check_descs(const struct dmo_desc *d, u32 nr, u32 data_len,
-			  const struct dmo_volume_info *vols, u32 nr_vols, char *why);
+			  const struct dmo_volume_info *vols, u32 nr_vols, struct dmo_reason *why);
 
 /* What dmo_hello_judge() found, beyond "not refused". */
 enum dmo_relation {
@@ -239,7 +239,8 @@ enum dmo_relation {
  * activation of the secondary's must be one of the primary's, or its line empty; else diverged. Symmetric: both sides reach the same verdict.
  * Return: relation; DMO_REL_REFUSE with @why naming both sides' values and the remedy.
  */
-enum dmo_relation dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer, char *why);
+enum dmo_relation dmo_hello_judge(const struct dmo_hello *own, const struct dmo_hello *peer,
+				  struct dmo_reason *why);
 
 const char *dmo_frame_name(u16 type);
 
@@ -252,6 +253,6 @@ static inline u64 dmo_condition_arg(u32 cond, u64 ms)
 /**
  * dmo_condition_decode - Return: 0 or -EPROTO with @why
  */
-int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, char *why);
+int dmo_condition_decode(u64 arg, u32 *cond, u64 *ms, struct dmo_reason *why);
 
 #endif /* DMO_WIRE_H */

@@ -660,7 +660,7 @@ int dmo_journal_discard(struct dmo_journal *j)
 
 /* -- life ---------------------------------------------------------------- */
 
-int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, char *why)
+int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, struct dmo_reason *why)
 {
 	struct dmo_boundary *b;
 

@@ -91,7 +91,7 @@ void dmo_journal_exit(struct dmo_journal *j);
  * The boundaries were put into @j->boundaries by the caller.
  * Holds @append. Return: 0, or -EUCLEAN if no JUMP would fit.
  */
-int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, char *why);
+int dmo_journal_adopt(struct dmo_journal *j, struct dmo_jpos good, u64 used, struct dmo_reason *why);
 
 /* The activation that made the newest boundary; 0: there is none. */
 u64 dmo_journal_activation(struct dmo_journal *j);

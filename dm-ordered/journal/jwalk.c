@@ -46,7 +46,7 @@ static struct dmo_record *next_kept(struct dmo_jwalk *w)
 }
 
 /* Read the header at @pos, with as many blocks as the last record had. *@have: read */
-static int read_header(struct dmo_jwalk *w, u64 pos, struct dmo_record *r, u32 *have, char *why)
+static int read_header(struct dmo_jwalk *w, u64 pos, struct dmo_record *r, u32 *have, struct dmo_reason *why)
 {
 	u32 nr = min_t(u64, r->nr_pages, w->j->size - pos);
 	int rc = dmo_journal_read(w->j, pos, r, 0, nr);
@@ -62,12 +62,12 @@ static int read_header(struct dmo_jwalk *w, u64 pos, struct dmo_record *r, u32 *
 }
 
 static int check_header(struct dmo_jwalk *w, u64 pos, struct dmo_record *r, struct dmo_rec *rec,
-			char *why)
+			struct dmo_reason *why)
 {
-	char text[DMO_REASON_LEN];
+	struct dmo_reason form;
 
-	if (dmo_rec_decode(dmo_record_block(r, 0), w->j->m->sb.uuid, rec, text))
-		return dmo_refuse(why, -EUCLEAN, "journal, block %llu: %.200s", pos, text);
+	if (dmo_rec_decode(dmo_record_block(r, 0), w->j->m->sb.uuid, rec, &form))
+		return dmo_refuse(why, -EUCLEAN, "journal, block %llu: %.200s", pos, form.text);
 	if (rec->seq != w->at.seq || rec->prev_csum != w->at.prev_csum)
 		return dmo_refuse(why, -EUCLEAN,
 				  "journal, block %llu: record has sequence %llu, expected %llu",
@@ -79,18 +79,19 @@ static int check_header(struct dmo_jwalk *w, u64 pos, struct dmo_record *r, stru
 	return 0;
 }
 
-static int check_data(struct dmo_jwalk *w, u64 pos, const struct dmo_record *r, char *why)
+static int check_data(struct dmo_jwalk *w, u64 pos, const struct dmo_record *r, struct dmo_reason *why)
 {
 	const struct dmo_desc *d = dmo_record_desc(r);
 	const struct dmo_super *sb = &w->j->m->sb;
-	char text[DMO_REASON_LEN];
+	struct dmo_reason form;
 	u32 i, block = 1;
 
 	for (i = 0; i < r->nr_desc; i++) {
 		u32 csum;
 
-		if (dmo_desc_check(&d[i], sb->volumes, sb->nr_volumes, text))
-			return dmo_refuse(why, -EUCLEAN, "journal, block %llu: %.200s", pos, text);
+		if (dmo_desc_check(&d[i], sb->volumes, sb->nr_volumes, &form))
+			return dmo_refuse(why, -EUCLEAN, "journal, block %llu: %.200s", pos,
+					  form.text);
 		if (d[i].type != DMO_DESC_DATA)
 			continue;
 		csum = dmo_mask_csum(dmo_record_block(r, block), d[i].mask);
@@ -104,7 +105,7 @@ static int check_data(struct dmo_jwalk *w, u64 pos, const struct dmo_record *r, 
 }
 
 /* Read the record that is due into @r. */
-static int read_record(struct dmo_jwalk *w, struct dmo_record *r, struct dmo_rec *rec, char *why)
+static int read_record(struct dmo_jwalk *w, struct dmo_record *r, struct dmo_rec *rec, struct dmo_reason *why)
 {
 	u64 pos = w->at.pos;
 	u32 have;
@@ -112,12 +113,12 @@ static int read_record(struct dmo_jwalk *w, struct dmo_record *r, struct dmo_rec
 
 	rc = read_header(w, pos, r, &have, why) ?: check_header(w, pos, r, rec, why);
 	if (rc && pos) {	/* it may have been too long for the end of the ring */
-		char text[DMO_REASON_LEN];
+		struct dmo_reason form;
 
 		pos = 0;
-		if (read_header(w, pos, r, &have, text))
+		if (read_header(w, pos, r, &have, &form))
 			return -EIO;
-		if (check_header(w, pos, r, rec, text))
+		if (check_header(w, pos, r, rec, &form))
 			return rc;	/* the text of the first place tells most */
 		rc = 0;
 	}
@@ -139,7 +140,7 @@ static int read_record(struct dmo_jwalk *w, struct dmo_record *r, struct dmo_rec
 	return rec->type == DMO_REC_DATA ? check_data(w, pos, r, why) : 0;
 }
 
-int dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **result, char *why)
+int dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **result, struct dmo_reason *why)
 {
 	struct dmo_record *r;
 	struct dmo_rec rec;

@@ -33,6 +33,6 @@ void dmo_jwalk_init(struct dmo_jwalk *w, struct dmo_journal *j, struct dmo_rpool
  * now), -EUCLEAN if what is there is not what was put there; @why names block and field.
  * Context: sleeps; allocates from @pool, see record.h.
  */
-int dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **r, char *why);
+int dmo_jwalk_next(struct dmo_jwalk *w, struct dmo_record **r, struct dmo_reason *why);
 
 #endif /* DMO_JWALK_H */

@@ -56,7 +56,7 @@ void dmo_link_end(struct dmo_link *l, const char *why, u16 words)
 	spin_lock(&l->lock);
 	first = !l->ended;
 	if (first) {
-		strscpy(l->why, why, sizeof(l->why));
+		strscpy(l->why.text, why, sizeof(l->why.text));
 		l->words = words;
 		WRITE_ONCE(l->state, DMO_LINK_NONE);
 		l->since = jiffies;
@@ -66,8 +66,8 @@ void dmo_link_end(struct dmo_link *l, const char *why, u16 words)
 	if (!first)
 		return;
 	wake_up(&l->tx_wait);
-	DMWARN_LIMIT("link to %s ended: %s", l->name, l->why);
-	l->ops->down(l->owner, l, l->why);
+	DMWARN_LIMIT("link to %s ended: %s", l->name, l->why.text);
+	l->ops->down(l->owner, l, l->why.text);
 }
 
 void dmo_link_wait_for_stop(void)
@@ -83,7 +83,7 @@ void dmo_link_wait_for_stop(void)
 
 /* -- life ---------------------------------------------------------------- */
 
-static int check_sock(struct socket *sock, char *why)
+static int check_sock(struct socket *sock, struct dmo_reason *why)
 {
 	struct sock *sk = sock->sk;
 	int family = sk ? sk->sk_family : 0;
@@ -106,7 +106,7 @@ static int check_sock(struct socket *sock, char *why)
 	return 0;
 }
 
-struct socket *dmo_link_check_fd(int fd, char *why)
+struct socket *dmo_link_check_fd(int fd, struct dmo_reason *why)
 {
 	struct socket *sock;
 	int rc;
@@ -184,7 +184,7 @@ static int create_threads(struct dmo_link *l)
 
 struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own,
 				const struct dmo_link_ops *ops, void *owner,
-				u32 timeout_ms, char *why)
+				u32 timeout_ms, struct dmo_reason *why)
 {
 	struct dmo_link *l;
 	int rc;
@@ -219,7 +219,7 @@ struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own
 	if (!rc)
 		rc = create_threads(l);
 	if (rc) {
-		snprintf(why, DMO_REASON_LEN, "link can't be started: error %d", rc);
+		dmo_refuse(why, rc, "link can't be started: error %d", rc);
 		free_link(l);
 		return ERR_PTR(rc);
 	}

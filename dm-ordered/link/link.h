@@ -29,11 +29,11 @@ struct dmo_link;
  *	dmo_link_stop().
  */
 struct dmo_link_ops {
-	int (*hello)(void *owner, struct dmo_link *l, const struct dmo_hello *peer, char *why);
+	int (*hello)(void *owner, struct dmo_link *l, const struct dmo_hello *peer, struct dmo_reason *why);
 	void (*up)(void *owner, struct dmo_link *l);
 	int (*frame)(void *owner, struct dmo_link *l, const struct dmo_frame_hdr *h,
-		     const void *payload, char *why);
-	int (*produce)(void *owner, struct dmo_link *l, char *why);
+		     const void *payload, struct dmo_reason *why);
+	int (*produce)(void *owner, struct dmo_link *l, struct dmo_reason *why);
 	void (*down)(void *owner, struct dmo_link *l, const char *why);
 };
 
@@ -44,7 +44,7 @@ struct dmo_link_ops {
  * Context: process context of the netlink caller.
  * Return: the socket with a reference (sockfd_put), or ERR_PTR.
  */
-struct socket *dmo_link_check_fd(int fd, char *why);
+struct socket *dmo_link_check_fd(int fd, struct dmo_reason *why);
 
 /**
  * dmo_link_start - take over @sock (its reference, also on failure) and begin the handshake
@@ -53,7 +53,7 @@ struct socket *dmo_link_check_fd(int fd, char *why);
  */
 struct dmo_link *dmo_link_start(struct socket *sock, const struct dmo_hello *own,
 				const struct dmo_link_ops *ops, void *owner,
-				u32 timeout_ms, char *why);
+				u32 timeout_ms, struct dmo_reason *why);
 
 /**
  * dmo_link_stop - shut down, join both threads, free. Sleeps. Never from a link thread.
@@ -83,12 +83,12 @@ int dmo_link_post(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
  */
 int dmo_link_send(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
 		  const void *payload, u32 payload_len,
-		  struct bio_vec *bv, u32 nr_bv, u32 data_len, char *why);
+		  struct bio_vec *bv, u32 nr_bv, u32 data_len, struct dmo_reason *why);
 
 /**
  * dmo_link_read - receive exactly the bytes of @bv; receive thread (@frame) only
  */
-int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, char *why);
+int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, struct dmo_reason *why);
 
 /**
  * dmo_link_kick - wake the send thread up to call @produce; any context, irq too

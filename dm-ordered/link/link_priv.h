@@ -40,7 +40,7 @@ struct dmo_link {
 	struct list_head queue;
 	unsigned int queued;
 	bool ended;			/* set once; also read without @lock */
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u16 words;			/* type of the last words, 0: none */
 	u32 state;			/* enum dmo_link_state */
 	unsigned long since;

@@ -30,7 +30,7 @@ static void set_state(struct dmo_link *l, u32 state)
 	spin_unlock(&l->lock);
 }
 
-static int rx_patience(struct dmo_link *l, char *why)
+static int rx_patience(struct dmo_link *l, struct dmo_reason *why)
 {
 	bool up = test_bit(LF_UP, &l->flags);
 
@@ -38,19 +38,14 @@ static int rx_patience(struct dmo_link *l, char *why)
 		return -ESHUTDOWN;
 	if (!time_after(jiffies, (up ? l->last_rx : l->started) + l->timeout))
 		return 0;
-	if (up)
-		snprintf(why, DMO_REASON_LEN,
-			 "nothing received for %u ms: is the network or the peer down?",
-			 jiffies_to_msecs(l->timeout));
-	else
-		snprintf(why, DMO_REASON_LEN,
-			 "no handshake within %u ms: is the peer a dm-ordered?",
-			 jiffies_to_msecs(l->timeout));
-	return -ETIMEDOUT;
+	return dmo_refuse(why, -ETIMEDOUT,
+			  up ? "nothing received for %u ms: is the network or the peer down?" :
+			  "no handshake within %u ms: is the peer a dm-ordered?",
+			  jiffies_to_msecs(l->timeout));
 }
 
 /* Receive until @msg is full. @within: in the midst of a frame. */
-static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why)
+static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, struct dmo_reason *why)
 {
 	int rc;
 
@@ -78,7 +73,7 @@ static int rx_msg(struct dmo_link *l, struct msghdr *msg, bool within, char *why
 	return 0;
 }
 
-static int rx_buf(struct dmo_link *l, void *buf, u32 len, bool within, char *why)
+static int rx_buf(struct dmo_link *l, void *buf, u32 len, bool within, struct dmo_reason *why)
 {
 	struct kvec vec = { .iov_base = buf, .iov_len = len };
 	struct msghdr msg = { };
@@ -87,7 +82,7 @@ static int rx_buf(struct dmo_link *l, void *buf, u32 len, bool within, char *why
 	return rx_msg(l, &msg, within, why);
 }
 
-int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, char *why)
+int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, struct dmo_reason *why)
 {
 	struct msghdr msg = { };
 	int rc;
@@ -106,7 +101,7 @@ int dmo_link_read(struct dmo_link *l, struct bio_vec *bv, u32 nr_bv, u32 len, ch
 }
 
 /* HELLO: the owner judges. */
-static int rx_hello(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why, u16 *words)
+static int rx_hello(struct dmo_link *l, const struct dmo_frame_hdr *h, struct dmo_reason *why, u16 *words)
 {
 	int rc;
 
@@ -127,7 +122,7 @@ static int rx_hello(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why
 }
 
 /* ACCEPT: with the own one, which is queued already, the link is up. */
-static int rx_accept(struct dmo_link *l, char *why)
+static int rx_accept(struct dmo_link *l, struct dmo_reason *why)
 {
 	if (!l->rx_hello || l->rx_accept)
 		return dmo_refuse(why, -EPROTO, "ACCEPT out of order");
@@ -144,7 +139,7 @@ static int rx_accept(struct dmo_link *l, char *why)
 }
 
 /* REFUSE or FAIL: the peer's last words. */
-static int rx_last_words(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why)
+static int rx_last_words(struct dmo_link *l, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	char text[DMO_REASON_LEN - 32];
 
@@ -155,7 +150,7 @@ static int rx_last_words(struct dmo_link *l, const struct dmo_frame_hdr *h, char
 			  text);
 }
 
-static int rx_owner_frame(struct dmo_link *l, const struct dmo_frame_hdr *h, char *why)
+static int rx_owner_frame(struct dmo_link *l, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	int rc;
 
@@ -173,7 +168,7 @@ static int rx_owner_frame(struct dmo_link *l, const struct dmo_frame_hdr *h, cha
 }
 
 /* One frame. *@words: what the peer is to be told if this fails. */
-static int rx_step(struct dmo_link *l, char *why, u16 *words)
+static int rx_step(struct dmo_link *l, struct dmo_reason *why, u16 *words)
 {
 	struct dmo_frame_hdr h;
 	int rc;
@@ -218,17 +213,17 @@ int dmo_link_receive_thread(void *data)
 {
 	struct dmo_link *l = data;
 	unsigned int noio = memalloc_noio_save();
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u16 words;
 	int rc;
 
 	while (!dmo_link_ended(l)) {
-		why[0] = '\0';
-		rc = rx_step(l, why, &words);
+		why.text[0] = '\0';
+		rc = rx_step(l, &why, &words);
 		if (rc == -ETIMEDOUT)	/* perhaps it can still hear us */
 			words = l->rx_accept ? DMO_FRAME_FAIL : DMO_FRAME_REFUSE;
 		if (rc < 0)
-			dmo_link_end(l, why[0] ? why : "receiving failed", words);
+			dmo_link_end(l, why.text[0] ? why.text : "receiving failed", words);
 	}
 	memalloc_noio_restore(noio);
 	dmo_link_wait_for_stop();

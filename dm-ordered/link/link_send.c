@@ -14,7 +14,7 @@
 #define MAX_QUEUED	1024		/* frames; far more than any owner posts */
 
 /* May the sending thread go on waiting for room? */
-static int tx_patience(struct dmo_link *l, char *why)
+static int tx_patience(struct dmo_link *l, struct dmo_reason *why)
 {
 	unsigned long last;
 
@@ -34,7 +34,7 @@ static int tx_patience(struct dmo_link *l, char *why)
 			  jiffies_to_msecs(l->timeout));
 }
 
-static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
+static int tx_msg(struct dmo_link *l, struct msghdr *msg, struct dmo_reason *why)
 {
 	int rc;
 
@@ -60,7 +60,7 @@ static int tx_msg(struct dmo_link *l, struct msghdr *msg, char *why)
 }
 
 static int tx_frame_locked(struct dmo_link *l, struct dmo_frame_hdr *h, const void *payload,
-			   struct bio_vec *bv, u32 nr_bv, char *why)
+			   struct bio_vec *bv, u32 nr_bv, struct dmo_reason *why)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | (h->data_len ? MSG_MORE : 0) };
 	u64 sent = atomic64_read(&l->tx_bytes);
@@ -96,7 +96,7 @@ static int tx_frame_locked(struct dmo_link *l, struct dmo_frame_hdr *h, const vo
 }
 
 static int tx_frame(struct dmo_link *l, struct dmo_frame_hdr *h, const void *payload,
-		    struct bio_vec *bv, u32 nr_bv, char *why)
+		    struct bio_vec *bv, u32 nr_bv, struct dmo_reason *why)
 {
 	int rc;
 
@@ -118,7 +118,7 @@ static bool has_room(struct sock *sk)
 void dmo_link_ping_for_sender(struct dmo_link *l)
 {
 	struct dmo_frame_hdr ping = { .type = DMO_FRAME_PING };
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	if (!READ_ONCE(l->tx_in_owner) || !test_bit(LF_UP, &l->flags) ||
 	    time_before(jiffies, READ_ONCE(l->last_sent) + l->timeout / 3))
@@ -127,13 +127,13 @@ void dmo_link_ping_for_sender(struct dmo_link *l)
 	if (!mutex_trylock(&l->tx_lock))
 		return;
 	if (has_room(l->sock->sk))
-		tx_frame_locked(l, &ping, NULL, NULL, 0, why);
+		tx_frame_locked(l, &ping, NULL, NULL, 0, &why);
 	mutex_unlock(&l->tx_lock);
 }
 
 int dmo_link_send(struct dmo_link *l, u16 type, struct dmo_cut tag, u64 arg,
 		  const void *payload, u32 payload_len,
-		  struct bio_vec *bv, u32 nr_bv, u32 data_len, char *why)
+		  struct bio_vec *bv, u32 nr_bv, u32 data_len, struct dmo_reason *why)
 {
 	struct dmo_frame_hdr h = {
 		.type = type,
@@ -236,7 +236,7 @@ static bool tx_may_produce(struct dmo_link *l)
 }
 
 /* One step of the sending thread. > 0: did something, 0: nothing to do. */
-static int tx_step(struct dmo_link *l, char *why)
+static int tx_step(struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_frame_hdr ping = { .type = DMO_FRAME_PING };
 	/* Before the queue is looked at: ACCEPT is there when these are set, and goes first. */
@@ -287,13 +287,13 @@ static void tx_sleep(struct dmo_link *l)
 static void tx_last_words(struct dmo_link *l)
 {
 	struct dmo_frame_hdr h = { };
-	char why[DMO_REASON_LEN];	/* of no interest any more */
+	struct dmo_reason why;	/* of no interest any more */
 	struct dmo_queued *q;
 	int rc = 0;
 
 	spin_lock(&l->lock);	/* pairs with dmo_link_end() */
 	h.type = l->words;
-	h.payload_len = strlen(l->why);
+	h.payload_len = strlen(l->why.text);
 	spin_unlock(&l->lock);
 	if (!h.type || !h.payload_len)
 		return;
@@ -301,23 +301,23 @@ static void tx_last_words(struct dmo_link *l)
 	l->tx_deadline = jiffies + DMO_LAST_WORDS;
 	/* a refusal comes after the own HELLO, so that the peer may judge too */
 	while (h.type == DMO_FRAME_REFUSE && !rc && (q = dmo_link_dequeue(l))) {
-		rc = tx_frame(l, &q->h, q->payload, NULL, 0, why);
+		rc = tx_frame(l, &q->h, q->payload, NULL, 0, &why);
 		kfree(q);
 	}
 	if (!rc)
-		tx_frame(l, &h, l->why, NULL, 0, why);
+		tx_frame(l, &h, l->why.text, NULL, 0, &why);
 }
 
 int dmo_link_send_thread(void *data)
 {
 	struct dmo_link *l = data;
 	unsigned int noio = memalloc_noio_save();
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	int rc;
 
 	while (!dmo_link_ended(l)) {
-		why[0] = '\0';
-		rc = tx_step(l, why);
+		why.text[0] = '\0';
+		rc = tx_step(l, &why);
 		if (!rc) {
 			tx_sleep(l);
 		} else if (rc < 0) {
@@ -329,7 +329,7 @@ int dmo_link_send_thread(void *data)
 			if (rc == -EPIPE || rc == -ECONNRESET)
 				wait_event_idle_timeout(l->tx_wait, dmo_link_ended(l),
 							DMO_LAST_WORDS);
-			dmo_link_end(l, why[0] ? why : "sending failed", DMO_FRAME_FAIL);
+			dmo_link_end(l, why.text[0] ? why.text : "sending failed", DMO_FRAME_FAIL);
 		}
 	}
 	tx_last_words(l);

@@ -12,7 +12,7 @@
 #define DM_MSG_PREFIX "ordered metadata"
 
 static int read_super(struct dmo_meta *m, u64 block, struct dmo_super *sb, u64 dev_blocks,
-		      char *why)
+		      struct dmo_reason *why)
 {
 	int rc = dmo_meta_rw(m, REQ_OP_READ, block, m->buf, DMO_SB_BLOCKS);
 
@@ -22,9 +22,9 @@ static int read_super(struct dmo_meta *m, u64 block, struct dmo_super *sb, u64 d
 	return dmo_super_decode(m->buf, sb, dev_blocks, why);
 }
 
-static int load_super(struct dmo_meta *m, u64 dev_blocks, char *why)
+static int load_super(struct dmo_meta *m, u64 dev_blocks, struct dmo_reason *why)
 {
-	char (*text)[DMO_REASON_LEN];
+	struct dmo_reason *text;
 	struct dmo_super *sb;
 	int rc[2], use;
 
@@ -34,22 +34,22 @@ static int load_super(struct dmo_meta *m, u64 dev_blocks, char *why)
 		use = dmo_refuse(why, -ENOMEM, "no memory for the superblock");
 		goto out;
 	}
-	rc[0] = read_super(m, DMO_SB_BLOCK0, &sb[0], dev_blocks, text[0]);
-	rc[1] = read_super(m, DMO_SB_BLOCK1, &sb[1], dev_blocks, text[1]);
+	rc[0] = read_super(m, DMO_SB_BLOCK0, &sb[0], dev_blocks, &text[0]);
+	rc[1] = read_super(m, DMO_SB_BLOCK1, &sb[1], dev_blocks, &text[1]);
 	use = dmo_super_choose(rc[0], &sb[0], rc[1], &sb[1]);
 	if (use < 0) {
 		/* the text of the copy that decided, or that neither fits the other */
 		if (rc[0] == use)
-			strscpy(why, text[0], DMO_REASON_LEN);
+			*why = text[0];
 		else if (rc[1] == use)
-			strscpy(why, text[1], DMO_REASON_LEN);
+			*why = text[1];
 		else
 			dmo_refuse(why, use, "the two superblocks belong to different sessions: format the device again");
 		goto out;
 	}
 	if (rc[!use])
 		DMWARN("%pg: superblock, copy %d is damaged, using copy %d: %s",
-		       m->bdev, !use, use, text[!use]);
+		       m->bdev, !use, use, text[!use].text);
 	m->sb = sb[use];
 	m->sb_copy = use;
 	m->sb_stale = rc[!use] || sb[0].generation != sb[1].generation;
@@ -59,7 +59,7 @@ out:
 	return use < 0 ? use : 0;
 }
 
-static int read_state(struct dmo_meta *m, u64 block, struct dmo_state *st, char *why)
+static int read_state(struct dmo_meta *m, u64 block, struct dmo_state *st, struct dmo_reason *why)
 {
 	int rc = dmo_meta_rw(m, REQ_OP_READ, block, m->buf, 1);
 
@@ -70,19 +70,19 @@ static int read_state(struct dmo_meta *m, u64 block, struct dmo_state *st, char 
 	return rc ?: dmo_state_check(st, &m->sb, why);
 }
 
-static int load_state(struct dmo_meta *m, char *why)
+static int load_state(struct dmo_meta *m, struct dmo_reason *why)
 {
-	char other[DMO_REASON_LEN];
+	struct dmo_reason other;
 	struct dmo_state st[2];
 	int rc[2], use;
 
 	rc[0] = read_state(m, DMO_STATE_BLOCK0, &st[0], why);
-	rc[1] = read_state(m, DMO_STATE_BLOCK1, &st[1], other);
+	rc[1] = read_state(m, DMO_STATE_BLOCK1, &st[1], &other);
 	/* a newer format is never passed over for an older one */
 	if (rc[0] == -EPROTONOSUPPORT)
 		return rc[0];
 	if (rc[1] == -EPROTONOSUPPORT || (rc[0] == -ENODATA && rc[1])) {
-		strscpy(why, other, DMO_REASON_LEN);
+		*why = other;
 		return rc[1];
 	}
 	if (rc[0] && rc[1])
@@ -91,13 +91,13 @@ static int load_state(struct dmo_meta *m, char *why)
 	/* a slot never written is no damage: the first writes fill both */
 	if (rc[!use] && rc[!use] != -ENODATA)
 		DMWARN("%pg: state block, slot %d is damaged, using slot %d: %s",
-		       m->bdev, !use, use, use ? why : other);
+		       m->bdev, !use, use, use ? why->text : other.text);
 	m->st = st[use];
 	m->st_slot = use;
 	return 0;
 }
 
-struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why)
+struct dmo_meta *dmo_meta_load(struct block_device *bdev, struct dmo_reason *why)
 {
 	u64 dev_blocks = bdev_nr_sectors(bdev) / DMO_BLOCK_SECTORS;
 	struct dmo_meta *m;

@@ -13,7 +13,7 @@
  * logged (DMWARN), and it or an older one is overwritten by the activation (sb_stale).
  * Return: object or ERR_PTR.
  */
-struct dmo_meta *dmo_meta_load(struct block_device *bdev, char *why);
+struct dmo_meta *dmo_meta_load(struct block_device *bdev, struct dmo_reason *why);
 void dmo_meta_free(struct dmo_meta *m);
 
 #endif /* DMO_LOAD_H */

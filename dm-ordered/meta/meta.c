@@ -102,7 +102,7 @@ void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...)
 	first = !m->failed;
 	if (first) {
 		va_start(args, fmt);
-		vsnprintf(m->why, sizeof(m->why), fmt, args);
+		vsnprintf(m->why.text, sizeof(m->why.text), fmt, args);
 		va_end(args);
 		m->failed_since = jiffies;
 		/* pairs with dmo_meta_failed() */
@@ -110,7 +110,7 @@ void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...)
 	}
 	spin_unlock_irqrestore(&m->fail_lock, flags);
 	if (first)
-		DMERR("%pg: %s", m->bdev, m->why);
+		DMERR("%pg: %s", m->bdev, m->why.text);
 }
 
 bool dmo_meta_failed(const struct dmo_meta *m)

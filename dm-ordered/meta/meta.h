@@ -38,12 +38,12 @@ struct dmo_meta {
 	int wit_copy;		/* copy last written */
 	bool wit_changed;	/* in memory: not written yet */
 	bool wit_damaged;	/* neither copy could be read, until one is written */
-	char wit_why[DMO_REASON_LEN];	/* how it is damaged */
+	struct dmo_reason wit_why;	/* how it is damaged */
 	void *wit_buf;		/* DMO_WIT_BYTES, under @lock */
 	spinlock_t fail_lock;	/* see meta.c */
 	bool failed;		/* read it by dmo_meta_failed() */
 	unsigned long failed_since;	/* jiffies; as @why */
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 
 /**
@@ -62,7 +62,7 @@ int dmo_meta_write_state(struct dmo_meta *m);
  */
 void dmo_meta_fail(struct dmo_meta *m, const char *fmt, ...) __printf(2, 3);
 /**
- * dmo_meta_failed - has it? Then @m->why is whole and does not change. Any context.
+ * dmo_meta_failed - has it? Then @m->why.text is whole and does not change. Any context.
  */
 bool dmo_meta_failed(const struct dmo_meta *m);
 

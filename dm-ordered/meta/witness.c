@@ -84,7 +84,7 @@ static int write_table(struct dmo_meta *m)
 	return 0;
 }
 
-static int read_table(struct dmo_meta *m, u64 block, struct dmo_witness *w, char *why)
+static int read_table(struct dmo_meta *m, u64 block, struct dmo_witness *w, struct dmo_reason *why)
 {
 	int rc = dmo_meta_rw(m, REQ_OP_READ, block, m->wit_buf, DMO_WIT_BLOCKS);
 
@@ -108,9 +108,9 @@ static void fresh_table(struct dmo_meta *m)
 	}
 }
 
-int dmo_witness_load(struct dmo_meta *m, char *why)
+int dmo_witness_load(struct dmo_meta *m, struct dmo_reason *why)
 {
-	char other[DMO_REASON_LEN];
+	struct dmo_reason other;
 	struct dmo_witness copy[2] = {};
 	u32 i, nr = m->sb.nr_volumes;
 	int rc[2], use = 0;
@@ -127,18 +127,18 @@ int dmo_witness_load(struct dmo_meta *m, char *why)
 	fresh_table(m);
 	if (!(m->sb.incompat & DMO_INCOMPAT_WITNESS))
 		goto out;
-	rc[0] = read_table(m, DMO_WIT_BLOCK0, &copy[0], m->wit_why);
-	rc[1] = read_table(m, DMO_WIT_BLOCK1, &copy[1], other);
+	rc[0] = read_table(m, DMO_WIT_BLOCK0, &copy[0], &m->wit_why);
+	rc[1] = read_table(m, DMO_WIT_BLOCK1, &copy[1], &other);
 	if (rc[0] && rc[1]) {
 		m->wit_damaged = true;
 		fresh_table(m);
-		DMWARN("%pg: %s", m->bdev, m->wit_why);
+		DMWARN("%pg: %s", m->bdev, m->wit_why.text);
 		goto out;
 	}
 	use = rc[0] || (!rc[1] && copy[1].generation > copy[0].generation);
 	if (rc[!use])
 		DMWARN("%pg: witness, copy %d is damaged, using copy %d: %s", m->bdev, !use, use,
-		       use ? m->wit_why : other);
+		       use ? m->wit_why.text : other.text);
 	m->witness = copy[use];
 	m->wit_copy = use;
 	/* written again by the activation, so that both copies are whole and the same */
@@ -200,7 +200,7 @@ static const char *ident_text(const char *ident)
 #define REMEDY "attach the right one, or have all of it copied: orderedctl create --accept-data-device"
 
 static int check_blocks(struct dmo_meta *m, u32 index, struct block_device *bdev,
-			const struct dmo_witness_vol *v, char *why)
+			const struct dmo_witness_vol *v, struct dmo_reason *why)
 {
 	struct page *page = alloc_page(GFP_NOIO);
 	u64 first = 0, first_bad = 0;
@@ -242,7 +242,7 @@ static int check_blocks(struct dmo_meta *m, u32 index, struct block_device *bdev
 }
 
 int dmo_witness_check(struct dmo_meta *m, u32 index, struct block_device *bdev, const char *ident,
-		      char *why)
+		      struct dmo_reason *why)
 {
 	struct dmo_witness_vol *v = kmalloc(sizeof(*v), GFP_NOIO);
 	bool trusted, damaged;
@@ -258,7 +258,7 @@ int dmo_witness_check(struct dmo_meta *m, u32 index, struct block_device *bdev, 
 	if (damaged)
 		rc = dmo_refuse(why, -ESTALE,
 				"volume %u: whether %pg is its data device can't be told, %.80s; to have all of it copied: orderedctl create --accept-data-device",
-				v->id, bdev, m->wit_why);
+				v->id, bdev, m->wit_why.text);
 	else if (v->ident[0] && strncmp(v->ident, ident, sizeof(v->ident)))
 		rc = dmo_refuse(why, -ESTALE,
 				"volume %u: data device %pg is another one, '%.40s' and not '%.40s': " REMEDY,

@@ -44,7 +44,7 @@ struct dmo_witness_known {
  * Context: dmo_meta_load(). Return: 0, or -ENOMEM. A table of which no copy is whole is
  * remembered, and refused by dmo_witness_check().
  */
-int dmo_witness_load(struct dmo_meta *m, char *why);
+int dmo_witness_load(struct dmo_meta *m, struct dmo_reason *why);
 void dmo_witness_free(struct dmo_meta *m);
 
 /**
@@ -55,7 +55,7 @@ void dmo_witness_free(struct dmo_meta *m);
  * Return: 0; -ESTALE with @why: it is another one, or was written to; else an error with @why.
  */
 int dmo_witness_check(struct dmo_meta *m, u32 index, struct block_device *bdev, const char *ident,
-		      char *why);
+		      struct dmo_reason *why);
 
 /**
  * dmo_witness_adopt - from here on the volume's data device is one with this identity

@@ -338,7 +338,7 @@ void dmo_primary_link_down(struct dmo_primary *p)
 
 /* ---- frames from the secondary ---- */
 
-static int got_complete(struct dmo_peer *peer, struct dmo_cut tag, char *why)
+static int got_complete(struct dmo_peer *peer, struct dmo_cut tag, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_chunk *older = dmo_store_older(p->store);
@@ -389,7 +389,7 @@ static void got_direct_ready(struct dmo_peer *peer, u64 copy)
 }
 
 /* A peer can't have committed what was never complete, nor restored what isn't committed. */
-static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, char *why)
+static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, struct dmo_reason *why)
 {
 	if (dmo_cut_cmp(tag, most) <= 0)
 		return 0;
@@ -398,7 +398,7 @@ static int check_tag(const char *what, struct dmo_cut tag, struct dmo_cut most, 
 			  most.n);
 }
 
-static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, char *why)
+static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, struct dmo_reason *why)
 {
 	int rc = check_tag("COMMITTED", tag, peer->complete, why);
 
@@ -412,7 +412,7 @@ static int got_committed(struct dmo_peer *peer, struct dmo_cut tag, bool *news, 
 	return 0;
 }
 
-static int got_restored(struct dmo_peer *peer, struct dmo_cut tag, char *why)
+static int got_restored(struct dmo_peer *peer, struct dmo_cut tag, struct dmo_reason *why)
 {
 	int rc = check_tag("RESTORED", tag, peer->committed, why);
 
@@ -431,7 +431,7 @@ static const char * const conditions[] = {
 	[DMO_COND_META_ERROR] = "its metadata device has failed",
 };
 
-static int got_condition(struct dmo_peer *peer, u64 arg, u32 *news, char *why)
+static int got_condition(struct dmo_peer *peer, u64 arg, u32 *news, struct dmo_reason *why)
 {
 	u32 cond;
 	u64 ms;
@@ -447,7 +447,7 @@ static int got_condition(struct dmo_peer *peer, u64 arg, u32 *news, char *why)
 	return 0;
 }
 
-int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why)
+int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	struct dmo_peer *peer = &p->peer;
 	bool committed = false, kick = true;

@@ -42,23 +42,23 @@ static void store_kick(struct dmo_store *st)
 
 void dmo_primary_error(struct dmo_primary *p, u32 volume, const char *fmt, ...)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
+	vsnprintf(why.text, sizeof(why.text), fmt, ap);
 	va_end(ap);
 	spin_lock_irq(&p->lock);
-	strscpy(p->why, why, sizeof(p->why));
+	p->why = why;
 	spin_unlock_irq(&p->lock);
-	p->ops->event(p->owner, DMO_EVENT_ERROR, (struct dmo_cut){}, volume, why);
+	p->ops->event(p->owner, DMO_EVENT_ERROR, (struct dmo_cut){}, volume, why.text);
 }
 
 /* A write to the metadata device has failed: say so, once. */
 void dmo_primary_meta_error(struct dmo_primary *p)
 {
 	if (!test_and_set_bit(DMO_PF_META_ERROR, &p->flags))
-		dmo_primary_error(p, -1, "%s", p->meta->why);
+		dmo_primary_error(p, -1, "%s", p->meta->why.text);
 }
 
 void dmo_primary_step_chunk(struct dmo_primary *p, struct dmo_chunk *c, enum dmo_chunk_event ev)
@@ -334,7 +334,7 @@ static void watch_size(struct dmo_primary *p)
 	struct dmo_peer *peer = &p->peer;
 	u64 bytes, fits = peer->hello.chunk_max;
 	bool large, copy;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	spin_lock_irq(&p->lock);
 	copy = dmo_peer_no_copy(peer);
@@ -346,12 +346,12 @@ static void watch_size(struct dmo_primary *p)
 	bytes = dmo_store_bytes(dmo_store_active(p->store));
 	large = bytes >= DMO_LARGE_CHUNK(fits);
 	if (large && !peer->large_said) {
-		snprintf(why, sizeof(why),
-			 "%llu KiB are collected, %llu fit the secondary's journal: %s", bytes >> 10,
-			 fits >> 10, bytes > fits ?
-			 "the next cycle makes it INCONSISTENT until all is copied" :
-			 "with more than that the next cycle makes it INCONSISTENT");
-		p->ops->event(p->owner, DMO_EVENT_LARGE, peer->complete, -1, why);
+		dmo_refuse(&why, 0,
+			   "%llu KiB are collected, %llu fit the secondary's journal: %s",
+			   bytes >> 10, fits >> 10, bytes > fits ?
+			   "the next cycle makes it INCONSISTENT until all is copied" :
+			   "with more than that the next cycle makes it INCONSISTENT");
+		p->ops->event(p->owner, DMO_EVENT_LARGE, peer->complete, -1, why.text);
 	}
 	peer->large_said = large;
 }
@@ -599,7 +599,7 @@ void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_stat
 	s->chunk_max = peer->hello.chunk_max;
 	s->lag_ms = lag(p, c);
 	block_status(p, sending, s);
-	strscpy(s->why, p->why, sizeof(s->why));
+	s->why = p->why;
 	spin_unlock_irq(&p->lock);
 }
 
@@ -632,7 +632,7 @@ void dmo_primary_set_active(struct dmo_primary *p, bool active)
 /* ---- life ---- */
 
 /* Before the first write: the open mark, activation, epoch, and equality given up, all durable. */
-static int mark_open(struct dmo_primary *p, char *why)
+static int mark_open(struct dmo_primary *p, struct dmo_reason *why)
 {
 	struct dmo_meta *m = p->meta;
 	int rc;
@@ -647,18 +647,18 @@ static int mark_open(struct dmo_primary *p, char *why)
 	if (!rc)
 		rc = dmo_meta_write_super(m);
 	if (rc)
-		strscpy(why, m->why, DMO_REASON_LEN);
+		*why = m->why;
 	mutex_unlock(&m->lock);
 	return rc;
 }
 
 struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_ops *ops,
-				       void *owner, const char *name, char *why)
+				       void *owner, const char *name, struct dmo_reason *why)
 {
 	struct dmo_primary *p;
 	int rc;
 
-	snprintf(why, DMO_REASON_LEN, "no memory");
+	dmo_refuse(why, -ENOMEM, "no memory");
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return ERR_PTR(-ENOMEM);

@@ -72,7 +72,7 @@ struct dmo_io {
  * Context: sleeps, writes the metadata device.
  */
 struct dmo_primary *dmo_primary_create(struct dmo_meta *m, const struct dmo_pri_ops *ops,
-				       void *owner, const char *name, char *why);
+				       void *owner, const char *name, struct dmo_reason *why);
 /**
  * dmo_primary_free - no I/O is in flight, the link is stopped. Clears the open mark.
  */
@@ -114,8 +114,8 @@ bool dmo_primary_is_up(struct dmo_primary *p);
  * dmo_primary_link_down - its threads have ended
  */
 void dmo_primary_link_down(struct dmo_primary *p);
-int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, char *why);
-int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why);
+int dmo_primary_frame(struct dmo_primary *p, const struct dmo_frame_hdr *h, struct dmo_reason *why);
+int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, struct dmo_reason *why);
 
 /**
  * dmo_primary_switch - end the cycle when possible; Return: the cut that covers all writes
@@ -147,7 +147,7 @@ struct dmo_pri_status {
 	u64 chunk_max;		/* of the last link's peer, 0: none yet */
 	u64 copy_total;
 	unsigned long copy_since;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 void dmo_primary_status(struct dmo_primary *p, bool sending, struct dmo_pri_status *st);
 

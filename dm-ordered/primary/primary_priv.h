@@ -52,7 +52,7 @@ struct dmo_primary {
 	struct list_head merge_waiters;	/* struct dmo_io */
 	/* errors */
 	u32 error_vol;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	struct dmo_peer peer;
 };

@@ -17,7 +17,7 @@ static void set_bdev(void *engine, u32 index, struct block_device *bdev)
 	dmo_primary_set_bdev(engine, index, bdev);
 }
 
-static int copy_all(void *engine, char *why)
+static int copy_all(void *engine, struct dmo_reason *why)
 {
 	dmo_primary_copy_all(engine);
 	return 0;
@@ -70,7 +70,7 @@ static bool is_up(void *engine)
 	return dmo_primary_is_up(engine);
 }
 
-static int link_up(void *engine, const struct dmo_hello *peer, enum dmo_relation rel, char *why)
+static int link_up(void *engine, const struct dmo_hello *peer, enum dmo_relation rel, struct dmo_reason *why)
 {
 	dmo_primary_link_up(engine, peer, rel);
 	return 0;
@@ -82,12 +82,12 @@ static void link_down(void *engine)
 }
 
 static int frame(void *engine, struct dmo_link *l, const struct dmo_frame_hdr *h,
-		 const void *payload, char *why)
+		 const void *payload, struct dmo_reason *why)
 {
 	return dmo_primary_frame(engine, h, why);
 }
 
-static int produce(void *engine, struct dmo_link *l, char *why)
+static int produce(void *engine, struct dmo_link *l, struct dmo_reason *why)
 {
 	return dmo_primary_produce(engine, l, why);
 }

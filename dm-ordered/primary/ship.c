@@ -177,7 +177,7 @@ static void batch_data(struct dmo_ship *sh, u32 vol, u64 block, struct page *pag
 	sh->data_blocks++;
 }
 
-static int batch_send(struct dmo_peer *peer, struct dmo_link *l, u16 type, char *why)
+static int batch_send(struct dmo_peer *peer, struct dmo_link *l, u16 type, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
@@ -244,7 +244,7 @@ static u32 take_slots(struct dmo_peer *peer, struct dmo_slot *copy)
 	return n;
 }
 
-static int ship_slots(struct dmo_peer *peer, struct dmo_link *l, char *why)
+static int ship_slots(struct dmo_peer *peer, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
@@ -293,7 +293,7 @@ static u32 next_zones(struct dmo_peer *peer, const struct dmo_chunk *c)
 	return 0;
 }
 
-static int ship_zones(struct dmo_peer *peer, struct dmo_link *l, char *why)
+static int ship_zones(struct dmo_peer *peer, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
@@ -421,7 +421,7 @@ static void batch_chosen(struct dmo_ship *sh, struct dmo_vol *v, u64 first, u32 
 	}
 }
 
-static int ship_refs(struct dmo_peer *peer, struct dmo_link *l, char *why)
+static int ship_refs(struct dmo_peer *peer, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_store *st = p->store;
@@ -462,7 +462,7 @@ static int ship_refs(struct dmo_peer *peer, struct dmo_link *l, char *why)
 
 /* ---- LAST ---- */
 
-static int ship_last(struct dmo_peer *peer, struct dmo_link *l, char *why)
+static int ship_last(struct dmo_peer *peer, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
@@ -542,7 +542,7 @@ static int direct_read(struct dmo_peer *peer, struct dmo_chunk *chunk, struct dm
 	return rc;
 }
 
-static int direct_sync(struct dmo_peer *peer, struct dmo_link *l, bool end, char *why)
+static int direct_sync(struct dmo_peer *peer, struct dmo_link *l, bool end, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_copy *c = &peer->copy;
@@ -564,7 +564,7 @@ static int direct_sync(struct dmo_peer *peer, struct dmo_link *l, bool end, char
 			     0, why) ?: 1;
 }
 
-static int ship_direct(struct dmo_peer *peer, struct dmo_link *l, char *why)
+static int ship_direct(struct dmo_peer *peer, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_primary *p = peer->p;
 	struct dmo_ship *sh = &peer->ship;
@@ -605,7 +605,7 @@ static int ship_direct(struct dmo_peer *peer, struct dmo_link *l, char *why)
 	return direct_sync(peer, l, true, why);
 }
 
-int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, char *why)
+int dmo_primary_produce(struct dmo_primary *p, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_peer *peer = &p->peer;
 	struct dmo_ship *sh = &peer->ship;

@@ -30,14 +30,14 @@ static void set_full(struct dmo_secondary *s, bool full)
 	spin_unlock(&s->lock);
 }
 
-static bool is_damaged(struct dmo_secondary *s, char *why)
+static bool is_damaged(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	bool damaged;
 
 	spin_lock(&s->lock);
 	damaged = dmo_restore_damaged(s->restore_state);
 	if (damaged)
-		strscpy(why, s->why, DMO_REASON_LEN);
+		*why = s->why;
 	spin_unlock(&s->lock);
 	return damaged;
 }
@@ -49,7 +49,7 @@ static bool fits(struct dmo_secondary *s, int nr_blocks)
 }
 
 /* Until a DATA record of @nr_blocks data blocks fits, or a LAST (-1). */
-static int wait_for_room(struct dmo_secondary *s, int nr_blocks, char *why)
+static int wait_for_room(struct dmo_secondary *s, int nr_blocks, struct dmo_reason *why)
 {
 	int rc = 0;
 
@@ -100,7 +100,7 @@ static u32 page_vecs(struct bio_vec *v, struct page *page, u8 mask)
 	return nr;
 }
 
-static int check_blocks(const struct dmo_record *r, u64 number, char *why)
+static int check_blocks(const struct dmo_record *r, u64 number, struct dmo_reason *why)
 {
 	const struct dmo_desc *d = dmo_record_desc(r);
 	u32 i, block = 1;
@@ -121,7 +121,7 @@ static int check_blocks(const struct dmo_record *r, u64 number, char *why)
 }
 
 /* Receive the data of a frame whose descriptors @r has. */
-static int read_blocks(struct dmo_secondary *s, struct dmo_record *r, u32 data_len, char *why)
+static int read_blocks(struct dmo_secondary *s, struct dmo_record *r, u32 data_len, struct dmo_reason *why)
 {
 	const struct dmo_desc *d = dmo_record_desc(r);
 	u32 i, block = 1, nr = 0;
@@ -143,7 +143,7 @@ static u32 count_blocks(const struct dmo_desc *d, u32 nr)
 
 /* A frame's descriptors and data, all checked, as a record. @keep: for the restore */
 static struct dmo_record *receive_record(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
-					 const struct dmo_desc *d, bool keep, char *why)
+					 const struct dmo_desc *d, bool keep, struct dmo_reason *why)
 {
 	u32 nr = h->payload_len / sizeof(*d), blocks = count_blocks(d, nr);
 	struct dmo_record *r;
@@ -168,7 +168,7 @@ static struct dmo_record *receive_record(struct dmo_secondary *s, const struct d
 }
 
 static int check_descs(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
-		       const struct dmo_desc *d, char *why)
+		       const struct dmo_desc *d, struct dmo_reason *why)
 {
 	const struct dmo_super *sb = &s->m->sb;
 
@@ -178,7 +178,7 @@ static int check_descs(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 
 /* -- chunks -------------------------------------------------------------- */
 
-static int check_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+static int check_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	struct dmo_journal *j = &s->j;
 
@@ -195,7 +195,7 @@ static int check_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h, ch
 }
 
 static int on_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
-		   const struct dmo_desc *d, char *why)
+		   const struct dmo_desc *d, struct dmo_reason *why)
 {
 	struct dmo_record *r;
 	int rc;
@@ -221,7 +221,7 @@ static int on_data(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 }
 
 /* A direct write failed: say which. */
-static int direct_error(struct dmo_secondary *s, int rc, char *why)
+static int direct_error(struct dmo_secondary *s, int rc, struct dmo_reason *why)
 {
 	u32 volume;
 
@@ -232,12 +232,12 @@ static int direct_error(struct dmo_secondary *s, int rc, char *why)
 	spin_unlock_irq(&s->direct.lock);
 	dmo_refuse(why, rc, "direct copy: data device of volume %u: write failed: error %d",
 		   volume, rc);
-	s->ops->event(s->owner, DMO_EVENT_ERROR, s->j.complete, volume, why);
+	s->ops->event(s->owner, DMO_EVENT_ERROR, s->j.complete, volume, why->text);
 	return rc;
 }
 
 static int check_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
-		      const struct dmo_last *l, char *why)
+		      const struct dmo_last *l, struct dmo_reason *why)
 {
 	struct dmo_journal *j = &s->j;
 	enum dmo_copy_state copy = dmo_sec_copy_state(s);
@@ -306,7 +306,7 @@ static int end_of_copy(struct dmo_secondary *s, struct dmo_cut tag)
 }
 
 static int on_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const void *payload,
-		   char *why)
+		   struct dmo_reason *why)
 {
 	struct dmo_boundary *b;
 	struct dmo_last l;
@@ -348,7 +348,7 @@ static int on_last(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const
 	return dmo_link_post(s->link, DMO_FRAME_COMPLETE, h->tag, 0, NULL, 0);
 }
 
-static int on_commit(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+static int on_commit(struct dmo_secondary *s, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	int rc;
 
@@ -380,7 +380,7 @@ static int on_drop(struct dmo_secondary *s, const struct dmo_frame_hdr *h)
 /* -- direct mode --------------------------------------------------------- */
 
 /* The ring gives back what it has, or is given up, before data goes around it. */
-static int empty_ring(struct dmo_secondary *s, char *why)
+static int empty_ring(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	int rc;
 
@@ -397,7 +397,7 @@ static int empty_ring(struct dmo_secondary *s, char *why)
 	return 0;
 }
 
-static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	char text[64];
 	bool same;
@@ -438,7 +438,7 @@ static int on_direct_begin(struct dmo_secondary *s, const struct dmo_frame_hdr *
 	return dmo_link_post(s->link, DMO_FRAME_DIRECT_READY, (struct dmo_cut) { }, h->arg, NULL, 0);
 }
 
-static int check_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+static int check_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	if (!dmo_secondary_is_direct(s))
 		return dmo_refuse(why, -EPROTO, "%s outside of direct mode",
@@ -450,7 +450,7 @@ static int check_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h, 
 }
 
 static int on_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
-		     const struct dmo_desc *d, char *why)
+		     const struct dmo_desc *d, struct dmo_reason *why)
 {
 	struct dmo_record *r;
 	int rc;
@@ -474,7 +474,7 @@ static int on_direct(struct dmo_secondary *s, const struct dmo_frame_hdr *h,
 	return rc ? direct_error(s, rc, why) : 0;
 }
 
-static int on_sync(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char *why)
+static int on_sync(struct dmo_secondary *s, const struct dmo_frame_hdr *h, struct dmo_reason *why)
 {
 	int rc;
 
@@ -503,7 +503,7 @@ static int on_sync(struct dmo_secondary *s, const struct dmo_frame_hdr *h, char 
 /* -- dispatch ------------------------------------------------------------ */
 
 static int dispatch(struct dmo_secondary *s, const struct dmo_frame_hdr *h, const void *payload,
-		    char *why)
+		    struct dmo_reason *why)
 {
 	switch (h->type) {
 	case DMO_FRAME_DATA:
@@ -525,7 +525,7 @@ static int dispatch(struct dmo_secondary *s, const struct dmo_frame_hdr *h, cons
 }
 
 int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
-			const struct dmo_frame_hdr *h, const void *payload, char *why)
+			const struct dmo_frame_hdr *h, const void *payload, struct dmo_reason *why)
 {
 	int rc;
 
@@ -539,7 +539,7 @@ int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
 	if (rc < 0 && dmo_meta_failed(s->m))
 		rc = dmo_sec_meta_error(s, why);
 	mutex_unlock(&s->j.append);
-	if (rc < 0 && !why[0])
-		snprintf(why, DMO_REASON_LEN, "%s: error %d", dmo_frame_name(h->type), rc);
+	if (rc < 0 && !why->text[0])
+		dmo_refuse(why, rc, "%s: error %d", dmo_frame_name(h->type), rc);
 	return rc;
 }

@@ -79,21 +79,21 @@ static void find_unreadable(struct scan *sc, u64 pos, u32 nr)
 }
 
 /* What the scan accepts must be about volumes that there are. */
-static int check_record(struct scan *sc, const struct dmo_rec *rec, char *why)
+static int check_record(struct scan *sc, const struct dmo_rec *rec, struct dmo_reason *why)
 {
 	const struct dmo_disk_rec *d = sc->header;
 	const struct dmo_super *sb = &sc->s->m->sb;
-	char text[DMO_REASON_LEN];
+	struct dmo_reason form;
 	u32 i;
 
 	for (i = 0; i < rec->nr_desc; i++)
-		if (dmo_desc_check(&d->desc[i], sb->volumes, sb->nr_volumes, text))
+		if (dmo_desc_check(&d->desc[i], sb->volumes, sb->nr_volumes, &form))
 			return dmo_refuse(why, -EUCLEAN, "journal record %llu: %.200s", rec->seq,
-					  text);
+					  form.text);
 	return 0;
 }
 
-static int scan_ring(struct scan *sc, char *why)
+static int scan_ring(struct scan *sc, struct dmo_reason *why)
 {
 	enum dmo_jscan_next next = DMO_JSCAN_HEADER;
 	struct dmo_jscan *js = &sc->js;
@@ -158,7 +158,7 @@ static bool was_used(struct scan *sc, u64 seq)
 static void look_at(struct scan *sc, u64 pos, u64 nr, struct beyond *b)
 {
 	struct dmo_journal *j = &sc->s->j;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	struct dmo_rec rec;
 
 	for (; nr && b->unreadable <= UNREADABLE; nr--, pos = pos + 1 == j->size ? 0 : pos + 1) {
@@ -169,7 +169,7 @@ static void look_at(struct scan *sc, u64 pos, u64 nr, struct beyond *b)
 			b->unreadable++;
 			continue;
 		}
-		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, why) || !was_used(sc, rec.seq))
+		if (dmo_rec_decode(p, j->m->sb.uuid, &rec, &why) || !was_used(sc, rec.seq))
 			continue;
 		if (rec.type == DMO_REC_COMMIT && dmo_cut_cmp(rec.tag, b->committed) > 0)
 			b->committed = rec.tag;
@@ -197,11 +197,11 @@ static void look_beyond(struct scan *sc, struct dmo_cut *committed)
 		*committed = b.committed;
 	if (!dmo_cut_is_zero(b.newest))
 		DMERR("%pg: the journal is damaged (%s): as block %llu tells, it once held complete chunks up to %llu.%llu",
-		      j->m->bdev, sc->js.why, b.newest_at, b.newest.epoch, b.newest.n);
+		      j->m->bdev, sc->js.why.text, b.newest_at, b.newest.epoch, b.newest.n);
 }
 
 /* The scan's chunks become the journal's boundaries. */
-static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
+static int take_chunks(struct scan *sc, struct dmo_cut committed, struct dmo_reason *why)
 {
 	struct dmo_journal *j = &sc->s->j;
 	struct dmo_cut newest = j->restored;
@@ -238,7 +238,7 @@ static int take_chunks(struct scan *sc, struct dmo_cut committed, char *why)
 }
 
 /* Cut off what is behind @good; from here on all that was found is durable. */
-static int cut_off(struct scan *sc, struct dmo_cut committed, char *why)
+static int cut_off(struct scan *sc, struct dmo_cut committed, struct dmo_reason *why)
 {
 	struct dmo_secondary *s = sc->s;
 	u64 above = max(sc->good.seq, sc->js.max_seq) + 1;
@@ -256,14 +256,14 @@ static int cut_off(struct scan *sc, struct dmo_cut committed, char *why)
 	rc = s->m->sb_stale ? dmo_meta_write_super(s->m) : 0;
 	mutex_unlock(&s->m->lock);
 	if (rc) {
-		strscpy(why, s->m->why, DMO_REASON_LEN);
+		*why = s->m->why;
 		goto out;
 	}
 	rc = dmo_journal_adopt(&s->j, sc->good, sc->good_used, why);
 	if (!rc) {
 		rc = dmo_journal_drop(&s->j, true);
 		if (rc)
-			strscpy(why, s->m->why, DMO_REASON_LEN);
+			*why = s->m->why;
 	}
 out:
 	mutex_unlock(&s->j.append);
@@ -271,7 +271,7 @@ out:
 }
 
 /* See the top. */
-static int agree(struct scan *sc, struct dmo_cut committed, char *why)
+static int agree(struct scan *sc, struct dmo_cut committed, struct dmo_reason *why)
 {
 	struct dmo_secondary *s = sc->s;
 	struct dmo_cut complete = s->j.complete;
@@ -282,19 +282,19 @@ static int agree(struct scan *sc, struct dmo_cut committed, char *why)
 			return 0;
 		DMERR("%pg: chunk %llu.%llu was committed, but the journal ends at %llu.%llu (%s): the data is INCONSISTENT, a full copy is needed",
 		      s->m->bdev, committed.epoch, committed.n, complete.epoch, complete.n,
-		      sc->js.why);
+		      sc->js.why.text);
 		rc = dmo_sec_set_inconsistent(s, true, 0, false);
 	} else if (dmo_copy_inconsistent(s->copy_state) && s->m->sb.copy_id && !dmo_cut_is_zero(sc->copy_end)) {
 		DMINFO("%pg: the direct copy had come to its end", s->m->bdev);
 		dmo_sec_copy_ended(s, sc->copy_end);
 	}
 	if (rc)
-		strscpy(why, s->m->why, DMO_REASON_LEN);
+		*why = s->m->why;
 	return rc;
 }
 
 /* All that the ring can tell. @committed: raised to what was, by what it tells */
-static int read_ring(struct scan *sc, struct dmo_cut *committed, char *why)
+static int read_ring(struct scan *sc, struct dmo_cut *committed, struct dmo_reason *why)
 {
 	int rc;
 
@@ -311,7 +311,7 @@ static int read_ring(struct scan *sc, struct dmo_cut *committed, char *why)
 	return rc;
 }
 
-static int scan_and_settle(struct scan *sc, char *why)
+static int scan_and_settle(struct scan *sc, struct dmo_reason *why)
 {
 	struct dmo_secondary *s = sc->s;
 	struct dmo_cut committed = s->m->st.committed;
@@ -332,11 +332,11 @@ static int scan_and_settle(struct scan *sc, char *why)
 	/* with nothing dropped the scan's end is where the writer was, and what it found there no news */
 	if (sc->js.records)
 		DMINFO("%pg: %llu records of an open chunk dropped (%s)", s->m->bdev,
-		       sc->js.records, sc->js.why);
+		       sc->js.records, sc->js.why.text);
 	return 0;
 }
 
-int dmo_recover(struct dmo_secondary *s, char *why)
+int dmo_recover(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	struct scan *sc;
 	int rc;

@@ -70,7 +70,7 @@ static void come_to(struct dmo_secondary *s, u64 pos)
 	spin_unlock(&s->lock);
 }
 
-static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, char *why)
+static int restore_chunk(struct dmo_secondary *s, struct dmo_boundary *b, struct dmo_reason *why)
 {
 	struct dmo_record *r;
 	struct dmo_jwalk w;
@@ -132,7 +132,7 @@ static int settle(struct dmo_secondary *s, struct dmo_boundary *upto)
 }
 
 /* Restore what is committed, or as much as fits one go. */
-static int restore_some(struct dmo_secondary *s, char *why)
+static int restore_some(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	struct dmo_boundary *b = dmo_journal_oldest(&s->j), *done = NULL;
 	unsigned int nr = 0;
@@ -154,7 +154,7 @@ static int restore_some(struct dmo_secondary *s, char *why)
 }
 
 /* A restore failed with @rc. Return: try again? */
-static bool note_failure(struct dmo_secondary *s, int rc, char *why)
+static bool note_failure(struct dmo_secondary *s, int rc, struct dmo_reason *why)
 {
 	struct dmo_cut committed;
 	int volume = -1;
@@ -166,27 +166,27 @@ static bool note_failure(struct dmo_secondary *s, int rc, char *why)
 		dmo_sec_meta_error(s, why);
 		return false;
 	}
-	if (rc == -EUCLEAN && why[0]) {
-		dmo_sec_damage(s, why);
+	if (rc == -EUCLEAN && why->text[0]) {
+		dmo_sec_damage(s, why->text);
 		return false;
 	}
-	if (!why[0]) {
+	if (!why->text[0]) {
 		spin_lock_irq(&s->restore.lock);
 		volume = s->restore.error_volume;
 		spin_unlock_irq(&s->restore.lock);
-		snprintf(why, DMO_REASON_LEN,
-			 "restore: data device of volume %d: write failed: error %d", volume, rc);
+		dmo_refuse(why, rc, "restore: data device of volume %d: write failed: error %d",
+			   volume, rc);
 	}
 	spin_lock(&s->lock);
 	first = !dmo_restore_failing(s->restore_state);
 	if (first)
 		s->block_since = jiffies;
 	dmo_sec_restore_step(s, DMO_RESTORE_EV_FAILED);
-	strscpy(s->why, why, sizeof(s->why));
+	s->why = *why;
 	spin_unlock(&s->lock);
 	if (first) {
 		dmo_journal_cuts(&s->j, NULL, &committed, NULL);
-		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, volume, why);
+		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, volume, why->text);
 		dmo_sec_tell(s, false);
 	}
 	return true;
@@ -206,7 +206,7 @@ void dmo_restore_work(struct work_struct *work)
 {
 	struct dmo_secondary *s = container_of(to_delayed_work(work), struct dmo_secondary,
 					       restore_work);
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	bool again = false, healed, restoring, in_hand;
 	int rc = 0;
 
@@ -227,10 +227,10 @@ void dmo_restore_work(struct work_struct *work)
 		}
 		spin_unlock(&s->lock);
 
-		why[0] = '\0';
-		rc = restore_some(s, why);
+		why.text[0] = '\0';
+		rc = restore_some(s, &why);
 		if (rc) {
-			again = note_failure(s, rc, why);
+			again = note_failure(s, rc, &why);
 		} else {
 			spin_lock(&s->lock);
 			healed = dmo_restore_failing(s->restore_state);

@@ -17,7 +17,7 @@ static void set_bdev(void *engine, u32 index, struct block_device *bdev)
 	/* it asks for them: @data_bdev */
 }
 
-static int copy_all(void *engine, char *why)
+static int copy_all(void *engine, struct dmo_reason *why)
 {
 	return dmo_secondary_copy_all(engine, why);
 }
@@ -65,7 +65,7 @@ static bool is_up(void *engine)
 	return true;	/* in the receive thread, before any frame */
 }
 
-static int link_up(void *engine, const struct dmo_hello *peer, enum dmo_relation rel, char *why)
+static int link_up(void *engine, const struct dmo_hello *peer, enum dmo_relation rel, struct dmo_reason *why)
 {
 	return dmo_secondary_link_up(engine, peer, why);
 }
@@ -76,12 +76,12 @@ static void link_down(void *engine)
 }
 
 static int frame(void *engine, struct dmo_link *l, const struct dmo_frame_hdr *h,
-		 const void *payload, char *why)
+		 const void *payload, struct dmo_reason *why)
 {
 	return dmo_secondary_frame(engine, l, h, payload, why);
 }
 
-static int produce(void *engine, struct dmo_link *l, char *why)
+static int produce(void *engine, struct dmo_link *l, struct dmo_reason *why)
 {
 	return 0;	/* it only answers */
 }

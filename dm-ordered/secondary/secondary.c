@@ -100,14 +100,14 @@ void dmo_sec_journal_moved(struct dmo_secondary *s)
 	dmo_sec_tell(s, false);
 }
 
-int dmo_sec_meta_error(struct dmo_secondary *s, char *why)
+int dmo_sec_meta_error(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	struct dmo_cut committed;
 
-	strscpy(why, s->m->why, DMO_REASON_LEN);
+	*why = s->m->why;
 	if (!test_and_set_bit(DMO_SEC_META_ERROR, &s->events)) {
 		dmo_journal_cuts(&s->j, NULL, &committed, NULL);
-		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, -1, why);
+		s->ops->event(s->owner, DMO_EVENT_ERROR, committed, -1, why->text);
 		dmo_sec_tell(s, false);
 	}
 	return -EIO;
@@ -176,7 +176,7 @@ int dmo_sec_copy_restored(struct dmo_secondary *s, struct dmo_cut upto)
 	return rc;
 }
 
-int dmo_secondary_copy_all(struct dmo_secondary *s, char *why)
+int dmo_secondary_copy_all(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	struct dmo_cut restored;
 	int rc = dmo_sec_set_inconsistent(s, true, 0, false);
@@ -196,7 +196,7 @@ void dmo_sec_damage(struct dmo_secondary *s, const char *why)
 	spin_lock(&s->lock);
 	dmo_sec_restore_step(s, DMO_RESTORE_EV_DAMAGE);
 	s->block_since = jiffies;
-	strscpy(s->why, why, sizeof(s->why));
+	strscpy(s->why.text, why, sizeof(s->why.text));
 	spin_unlock(&s->lock);
 	/* the text itself is logged with the event */
 	DMERR("%pg: the data is INCONSISTENT, a full copy is needed", s->m->bdev);
@@ -313,7 +313,7 @@ static void exit_parts(struct dmo_secondary *s)
 }
 
 struct dmo_secondary *dmo_secondary_create(struct dmo_meta *m, const struct dmo_sec_ops *ops,
-					   void *owner, u64 budget, char *why)
+					   void *owner, u64 budget, struct dmo_reason *why)
 {
 	struct dmo_secondary *s;
 	int rc;
@@ -420,7 +420,7 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h)
 }
 
 /* How do the two sides relate, in this side's eyes, now? */
-static int relation(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
+static int relation(struct dmo_secondary *s, const struct dmo_hello *peer, struct dmo_reason *why)
 {
 	const struct dmo_super *sb = &s->m->sb;
 	struct dmo_hello *own = kvzalloc(sizeof(*own), GFP_NOIO);
@@ -445,7 +445,7 @@ static int relation(struct dmo_secondary *s, const struct dmo_hello *peer, char 
 }
 
 /* Two sides declared equal become so by their first link; any link ends the declaration. */
-static int settle_line(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
+static int settle_line(struct dmo_secondary *s, const struct dmo_hello *peer, struct dmo_reason *why)
 {
 	struct dmo_super *sb = &s->m->sb;
 	int rel = relation(s, peer, why), rc = 0;
@@ -465,7 +465,7 @@ static int settle_line(struct dmo_secondary *s, const struct dmo_hello *peer, ch
 	return rc;
 }
 
-int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, char *why)
+int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, struct dmo_reason *why)
 {
 	struct dmo_cut restored;
 	int rc;
@@ -506,7 +506,7 @@ bool dmo_secondary_is_direct(struct dmo_secondary *s)
 /* -- commit and restore all, promotion ------------------------------------ */
 
 /* Why the ring will not get empty, if it won't. @attempts: failures so far */
-static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, char *why)
+static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, struct dmo_reason *why)
 {
 	bool damaged;
 	int rc = 0;
@@ -518,7 +518,7 @@ static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, char *w
 	spin_lock(&s->lock);
 	damaged = dmo_restore_damaged(s->restore_state);
 	if (damaged || (!s->link && s->attempts != attempts)) {
-		strscpy(why, s->why, DMO_REASON_LEN);
+		*why = s->why;
 		rc = damaged ? -EUCLEAN : -EIO;
 	} else if (!s->link && (!s->started || s->gates)) {
 		rc = dmo_refuse(why, -EBUSY,
@@ -528,7 +528,7 @@ static int restore_stuck(struct dmo_secondary *s, unsigned int attempts, char *w
 	return rc;
 }
 
-int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why)
+int dmo_sec_commit_and_restore(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	unsigned int attempts;
 	int rc;
@@ -555,7 +555,7 @@ int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why)
 	return dmo_journal_empty(&s->j) ? 0 : rc;
 }
 
-int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why)
+int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, struct dmo_reason *why)
 {
 	if (force || !dmo_sec_needs_copy(s))
 		return 0;
@@ -563,9 +563,9 @@ int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why)
 			  "the data is INCONSISTENT, no point in time: finish a full copy, or force the promotion");
 }
 
-static int may_finish(struct dmo_secondary *s, bool force, char *why)
+static int may_finish(struct dmo_secondary *s, bool force, struct dmo_reason *why)
 {
-	char text[DMO_REASON_LEN];
+	struct dmo_reason stuck;
 	int rc;
 
 	if (dmo_meta_failed(s->m))
@@ -574,14 +574,14 @@ static int may_finish(struct dmo_secondary *s, bool force, char *why)
 	if (rc)
 		return rc;
 	/* nothing is done unless all of it can be */
-	if (!restore_stuck(s, s->attempts, text) ||
+	if (!restore_stuck(s, s->attempts, &stuck) ||
 	    dmo_restore_damaged(READ_ONCE(s->restore_state)))
 		return 0;
-	strscpy(why, text, DMO_REASON_LEN);
+	*why = stuck;
 	return -EBUSY;
 }
 
-static int finish(struct dmo_secondary *s, char *why)
+static int finish(struct dmo_secondary *s, struct dmo_reason *why)
 {
 	int rc;
 
@@ -604,7 +604,7 @@ static int finish(struct dmo_secondary *s, char *why)
 	return dmo_journal_release(&s->j, NULL);
 }
 
-int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why)
+int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	int rc;
 
@@ -664,7 +664,7 @@ void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 	st->block_since = s->block_since;
 	if (dmo_restore_failing(s->restore_state) || dmo_restore_damaged(s->restore_state)) {
 		st->block = DMO_BLOCK_RESTORE_ERROR;
-		strscpy(st->why, s->why, sizeof(st->why));
+		st->why = s->why;
 	} else if (s->full) {
 		st->block = DMO_BLOCK_JOURNAL_FULL;
 	}
@@ -672,7 +672,7 @@ void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st)
 	if (dmo_meta_failed(s->m)) {
 		st->block = DMO_BLOCK_META_ERROR;
 		st->block_since = s->m->failed_since;
-		strscpy(st->why, s->m->why, sizeof(st->why));
+		st->why = s->m->why;
 	}
 }
 

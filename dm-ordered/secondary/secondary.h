@@ -41,7 +41,7 @@ void dmo_secondary_exit(void);
  * Context: sleeps, I/O on the metadata device only.
  */
 struct dmo_secondary *dmo_secondary_create(struct dmo_meta *m, const struct dmo_sec_ops *ops,
-					   void *owner, u64 budget, char *why);
+					   void *owner, u64 budget, struct dmo_reason *why);
 void dmo_secondary_free(struct dmo_secondary *s);
 
 /**
@@ -70,7 +70,7 @@ void dmo_secondary_wait_idle(struct dmo_secondary *s);
  * dmo_secondary_copy_all - a data device isn't the one that it was: INCONSISTENT, durably, and a
  * copy is needed. Before dmo_secondary_start(). Context: sleeps. Return: 0, or -EIO with @why
  */
-int dmo_secondary_copy_all(struct dmo_secondary *s, char *why);
+int dmo_secondary_copy_all(struct dmo_secondary *s, struct dmo_reason *why);
 
 /**
  * dmo_secondary_hello - fill role-specific fields of @h (flags, copy_id,
@@ -83,7 +83,7 @@ void dmo_secondary_hello(struct dmo_secondary *s, struct dmo_hello *h);
  * anything), take over the primary's line when it is due, forget the old link's SYNCs.
  * Receive thread, before any frame of the new link.
  */
-int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, char *why);
+int dmo_secondary_link_up(struct dmo_secondary *s, const struct dmo_hello *peer, struct dmo_reason *why);
 
 /**
  * dmo_secondary_link_down - the link was stopped: wait for what it wrote to the
@@ -96,7 +96,7 @@ void dmo_secondary_link_down(struct dmo_secondary *s);
  * dmo_secondary_frame - a frame from the primary; receive thread; see struct dmo_link_ops @frame
  */
 int dmo_secondary_frame(struct dmo_secondary *s, struct dmo_link *l,
-			const struct dmo_frame_hdr *h, const void *payload, char *why);
+			const struct dmo_frame_hdr *h, const void *payload, struct dmo_reason *why);
 
 /**
  * dmo_secondary_is_direct - is a direct copy under way on this link?
@@ -106,7 +106,7 @@ bool dmo_secondary_is_direct(struct dmo_secondary *s);
 /**
  * dmo_secondary_may_promote - -EUCLEAN with a text if a copy is needed first, unless @force
  */
-int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
+int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, struct dmo_reason *why);
 
 /**
  * dmo_secondary_finish - promotion: commit the newest boundary durably, restore all of it,
@@ -115,7 +115,7 @@ int dmo_secondary_may_promote(struct dmo_secondary *s, bool force, char *why);
  * The link is stopped already. Sleeps until done. -EUCLEAN while INCONSISTENT unless
  * @force (then complete chunks are applied and the data stays what it is).
  */
-int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, char *why);
+int dmo_secondary_finish(struct dmo_secondary *s, bool force, struct dmo_cut *cut, struct dmo_reason *why);
 
 struct dmo_sec_status {
 	struct dmo_cut complete, committed, restored;
@@ -132,7 +132,7 @@ struct dmo_sec_status {
 	unsigned long restore_since;	/* jiffies */
 	u64 restore_left, restore_total;	/* bytes of the ring */
 	u64 chunk_max;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 void dmo_secondary_status(struct dmo_secondary *s, struct dmo_sec_status *st);
 /**

@@ -64,7 +64,7 @@ struct dmo_secondary {
 	bool near_full;			/* 7/8 of the ring are used, and it wasn't half empty since */
 	unsigned long gate_since, near_since;	/* jiffies, of @gates, @near_full */
 	unsigned long block_since;	/* jiffies, of a failure, of damage, or of @full */
-	char why[DMO_REASON_LEN];	/* of a failure, or of damage */
+	struct dmo_reason why;	/* of a failure, or of damage */
 
 	struct mutex tell;		/* see above */
 	u32 told;			/* enum dmo_condition, under @tell */
@@ -98,7 +98,7 @@ void dmo_sec_tell(struct dmo_secondary *s, bool anew);
 void dmo_sec_journal_moved(struct dmo_secondary *s);
 
 /* The metadata device has failed: text to @why, event once. Return: -EIO. */
-int dmo_sec_meta_error(struct dmo_secondary *s, char *why);
+int dmo_sec_meta_error(struct dmo_secondary *s, struct dmo_reason *why);
 
 /**
  * dmo_sec_damage - the ring does not give what was put there: mark the data
@@ -134,7 +134,7 @@ bool dmo_sec_may_say_restored(struct dmo_secondary *s, struct dmo_cut tag);
  * Commit everything complete; wait until it is restored. Holds j.append. Gives
  * up when the link in hand ends or the restore can't.
  */
-int dmo_sec_commit_and_restore(struct dmo_secondary *s, char *why);
+int dmo_sec_commit_and_restore(struct dmo_secondary *s, struct dmo_reason *why);
 
 /* -- restore.c: */
 
@@ -147,6 +147,6 @@ void dmo_restore_wait_idle(struct dmo_secondary *s);
 /* -- recover.c: */
 
 /* Fill the journal from the ring and cut the remains of a partial chunk off. */
-int dmo_recover(struct dmo_secondary *s, char *why);
+int dmo_recover(struct dmo_secondary *s, struct dmo_reason *why);
 
 #endif /* DMO_SECONDARY_PRIV_H */

@@ -4,7 +4,7 @@
 
 #define DM_MSG_PREFIX "ordered"
 
-static int make_engine(struct dmo_session *s, char *why)
+static int make_engine(struct dmo_session *s, struct dmo_reason *why)
 {
 	u64 budget = (u64)s->meta->sb.budget_mib << 20;
 
@@ -35,7 +35,7 @@ static int make_engine(struct dmo_session *s, char *why)
  * The engine is there, nothing was written to the data device yet. @other: it isn't the one that it was,
  * and the operator wants it all the same: it is to be copied, durably, before that is forgotten.
  */
-static int know_device(struct dmo_session *s, u32 index, bool other, char *why)
+static int know_device(struct dmo_session *s, u32 index, bool other, struct dmo_reason *why)
 {
 	struct dmo_svol *v = &s->vols[index];
 	int rc = 0;
@@ -48,13 +48,13 @@ static int know_device(struct dmo_session *s, u32 index, bool other, char *why)
 	if (!rc)
 		rc = dmo_witness_adopt(s->meta, index, v->ident, other, s->pri);
 	if (rc && dmo_meta_failed(s->meta))
-		strscpy(why, s->meta->why, DMO_REASON_LEN);
+		*why = s->meta->why;
 	v->known = !rc;
 	return rc;
 }
 
 /* Is the data device the one that it was? @accept as dmo_session_activate(); @other: it isn't. */
-static int check_data(struct dmo_session *s, u32 index, bool accept, bool *other, char *why)
+static int check_data(struct dmo_session *s, u32 index, bool accept, bool *other, struct dmo_reason *why)
 {
 	struct dmo_svol *v = &s->vols[index];
 	int rc;
@@ -70,12 +70,12 @@ static int check_data(struct dmo_session *s, u32 index, bool accept, bool *other
 		       s->name, v->id);
 	if (rc != -ESTALE)
 		return rc;
-	DMWARN("%s: accepted, and to be copied: %s", s->name, why);
+	DMWARN("%s: accepted, and to be copied: %s", s->name, why->text);
 	*other = true;
 	return 0;
 }
 
-int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *why)
+int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, struct dmo_reason *why)
 {
 	struct dmo_svol *v = &s->vols[index];
 	bool other;

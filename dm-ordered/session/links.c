@@ -66,7 +66,7 @@ const struct dmo_sec_ops dmo_session_sec_ops = {
 
 /* ---- what the link's threads tell ---- */
 
-static int link_hello(void *owner, struct dmo_link *l, const struct dmo_hello *peer, char *why)
+static int link_hello(void *owner, struct dmo_link *l, const struct dmo_hello *peer, struct dmo_reason *why)
 {
 	struct dmo_session *s = owner;
 
@@ -85,29 +85,29 @@ static void link_up(void *owner, struct dmo_link *l)
 {
 	struct dmo_session *s = owner;
 	const struct dmo_hello *peer = dmo_link_peer(l);
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 
 	s->link_since = jiffies;
-	if (s->role_ops->link_up(s->engine, peer, s->rel, why)) {
-		dmo_link_abort(l, why);
+	if (s->role_ops->link_up(s->engine, peer, s->rel, &why)) {
+		dmo_link_abort(l, why.text);
 		return;
 	}
 	spin_lock(&s->why_lock);
 	if (!dmo_link_ended(l))		/* by now, and then there is a reason */
-		s->why[0] = '\0';
+		s->why.text[0] = '\0';
 	spin_unlock(&s->why_lock);
 	dmo_session_event(s, DMO_EVENT_LINK_UP, (struct dmo_cut){}, -1, NULL);
 }
 
 static int link_frame(void *owner, struct dmo_link *l, const struct dmo_frame_hdr *h,
-		      const void *payload, char *why)
+		      const void *payload, struct dmo_reason *why)
 {
 	struct dmo_session *s = owner;
 
 	return s->role_ops->frame(s->engine, l, h, payload, why);
 }
 
-static int link_produce(void *owner, struct dmo_link *l, char *why)
+static int link_produce(void *owner, struct dmo_link *l, struct dmo_reason *why)
 {
 	struct dmo_session *s = owner;
 
@@ -119,7 +119,7 @@ static void link_down(void *owner, struct dmo_link *l, const char *why)
 	struct dmo_session *s = owner;
 
 	spin_lock(&s->why_lock);
-	strscpy(s->why, why, sizeof(s->why));
+	strscpy(s->why.text, why, sizeof(s->why.text));
 	spin_unlock(&s->why_lock);
 	queue_work(system_unbound_wq, &s->link_work);
 }
@@ -137,7 +137,7 @@ static const struct dmo_link_ops link_ops = {
 void dmo_session_end_link(struct dmo_session *s, const char *reason)
 {
 	struct dmo_link *l;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	lockdep_assert_held(&s->lock);
 	down_write(&s->link_sem);
@@ -154,10 +154,10 @@ void dmo_session_end_link(struct dmo_session *s, const char *reason)
 	/* not before its threads are gone: link_up() forgets why there was none */
 	spin_lock(&s->why_lock);
 	if (reason)
-		strscpy(s->why, reason, sizeof(s->why));
-	strscpy(why, s->why, sizeof(why));
+		strscpy(s->why.text, reason, sizeof(s->why.text));
+	why = s->why;
 	spin_unlock(&s->why_lock);
-	dmo_session_event(s, DMO_EVENT_LINK_DOWN, (struct dmo_cut){}, -1, why);
+	dmo_session_event(s, DMO_EVENT_LINK_DOWN, (struct dmo_cut){}, -1, why.text);
 }
 
 void dmo_session_link_work(struct work_struct *work)
@@ -193,7 +193,7 @@ static void fill_hello(struct dmo_session *s, struct dmo_hello *h)
 	s->role_ops->hello(s->engine, h);
 }
 
-int dmo_session_check_ready(struct dmo_session *s, char *why)
+int dmo_session_check_ready(struct dmo_session *s, struct dmo_reason *why)
 {
 	u32 i;
 
@@ -206,11 +206,11 @@ int dmo_session_check_ready(struct dmo_session *s, char *why)
 	}
 	if (dmo_meta_failed(s->meta))
 		return dmo_refuse(why, -EIO,
-				  "metadata device %s failed: %.180s", s->name, s->meta->why);
+				  "metadata device %s failed: %.180s", s->name, s->meta->why.text);
 	return 0;
 }
 
-static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
+static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, struct dmo_reason *why)
 {
 	struct socket *sock;
 	struct dmo_link *l;
@@ -248,7 +248,7 @@ static int attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
 	return 0;
 }
 
-int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
+int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, struct dmo_reason *why)
 {
 	int rc;
 
@@ -258,7 +258,7 @@ int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char 
 	return rc;
 }
 
-int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
+int dmo_session_detach_link(struct dmo_session *s, bool more, struct dmo_reason *why)
 {
 	int rc = 0;
 

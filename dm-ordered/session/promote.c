@@ -2,7 +2,7 @@
 /* What is asked of one role only: the primary to switch cycles, the secondary to become a primary. */
 #include "session/session_priv.h"
 
-int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
+int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	int rc = 0;
 
@@ -18,7 +18,7 @@ int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
 	return rc;
 }
 
-static int check_gates(struct dmo_session *s, char *why)
+static int check_gates(struct dmo_session *s, struct dmo_reason *why)
 {
 	u32 i;
 
@@ -32,7 +32,7 @@ static int check_gates(struct dmo_session *s, char *why)
 	return 0;
 }
 
-static int check_closed(struct dmo_session *s, char *why)
+static int check_closed(struct dmo_session *s, struct dmo_reason *why)
 {
 	u32 i;
 
@@ -50,7 +50,7 @@ static int check_closed(struct dmo_session *s, char *why)
 }
 
 /* The new role, durable before any host write. The activation that follows is new to the line (R6). */
-static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
+static int write_role(struct dmo_session *s, struct dmo_cut cut, struct dmo_reason *why)
 {
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
@@ -75,12 +75,12 @@ static int write_role(struct dmo_session *s, struct dmo_cut cut, char *why)
 	rc = dmo_meta_write_super(m);
 out:
 	if (rc)
-		strscpy(why, m->why, DMO_REASON_LEN);
+		*why = m->why;
 	mutex_unlock(&m->lock);
 	return rc;
 }
 
-static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
+static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	struct dmo_secondary *sec;
 	u32 i;
@@ -129,7 +129,7 @@ static int promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char 
 	return 0;
 }
 
-int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
+int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	int rc;
 

@@ -61,7 +61,7 @@ void dmo_session_event(void *owner, u32 event, struct dmo_cut cut, int volume, c
 	if (event == DMO_EVENT_ERROR && why) {
 		DMWARN("%s: %s", s->name, why);
 		spin_lock(&s->why_lock);
-		strscpy(s->why, why, sizeof(s->why));
+		strscpy(s->why.text, why, sizeof(s->why.text));
 		spin_unlock(&s->why_lock);
 	}
 	if (event_fn)
@@ -102,7 +102,7 @@ static void wait_for_dying(dev_t dev)
 	} while (there);
 }
 
-int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *why)
+int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, struct dmo_reason *why)
 {
 	struct dmo_session *s;
 
@@ -118,7 +118,7 @@ int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, ch
 	return 0;
 }
 
-struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
+struct dmo_session *dmo_session_get(struct block_device *meta, struct dmo_reason *why)
 {
 	struct dmo_session *s;
 	struct dmo_meta *m;
@@ -138,7 +138,7 @@ struct dmo_session *dmo_session_get(struct block_device *meta, char *why)
 	if (rc)
 		goto bad;
 	rc = -ENOMEM;
-	strscpy(why, "no memory", DMO_REASON_LEN);
+	dmo_refuse(why, 0, "no memory");
 	s = kzalloc(struct_size(s, vols, m->sb.nr_volumes), GFP_KERNEL);
 	if (!s)
 		goto bad;
@@ -214,7 +214,7 @@ void dmo_session_put(struct dmo_session *s)
 
 /* Is a device in use by any session as @what it must not be? */
 static int check_devices(struct dmo_session *mine, u32 index, struct mapped_device *md,
-			 struct block_device *data, char *why)
+			 struct block_device *data, struct dmo_reason *why)
 {
 	struct dmo_session *s;
 	dev_t own = disk_devt(dm_disk(md));
@@ -260,7 +260,7 @@ static int find_volume(struct dmo_session *s, u32 id)
 
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
 			      struct block_device *data, const char *ident, u64 sectors,
-			      char *why)
+			      struct dmo_reason *why)
 {
 	int index = find_volume(s, id), rc;
 	struct dmo_volume_info *info;
@@ -344,7 +344,7 @@ void dmo_session_detach_volume(struct dmo_session *s, u32 index)
 /* ---- parameters ---- */
 
 int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms,
-		    char *why)
+		    struct dmo_reason *why)
 {
 	struct dmo_meta *m = s->meta;
 	struct dmo_super *sb = &m->sb;
@@ -370,7 +370,7 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 		sb->cycle_ms = old[0];
 		sb->budget_mib = old[1];
 		sb->link_timeout_ms = old[2];
-		strscpy(why, m->why, DMO_REASON_LEN);
+		*why = m->why;
 	}
 	mutex_unlock(&m->lock);
 	if (rc && s->engine)

@@ -69,7 +69,7 @@ struct dmo_session {
 	bool no_link;			/* session->lock: disconnected by command, until a link is wanted again */
 	u32 refused;			/* DMO_F_REFUSED, DMO_F_STRANGER: how the last HELLO was judged */
 	spinlock_t why_lock;		/* guards @why */
-	char why[DMO_REASON_LEN];	/* last error, refusal or end of a link */
+	struct dmo_reason why;	/* last error, refusal or end of a link */
 	struct dmo_svol vols[];
 };
 
@@ -88,7 +88,7 @@ void dmo_session_events_to(dmo_event_fn *fn);
  * dmo_session_get - find or load the session of a metadata device. Holds: dmo_sessions_lock.
  * Return: session with a reference, ERR_PTR with @why
  */
-struct dmo_session *dmo_session_get(struct block_device *meta, char *why);
+struct dmo_session *dmo_session_get(struct block_device *meta, struct dmo_reason *why);
 /**
  * dmo_session_put - the last one stops and frees; it waits for commands in hand. Holds no lock, sleeps.
  */
@@ -112,7 +112,7 @@ void dmo_session_release(struct dmo_session *s);
  */
 int dmo_session_attach_volume(struct dmo_session *s, u32 id, struct mapped_device *md,
 			      struct block_device *data, const char *ident, u64 sectors,
-			      char *why);
+			      struct dmo_reason *why);
 /**
  * dmo_session_detach_volume - a table of a volume goes
  * With the last one the link ends, and what the data device holds is taken down (dmo_witness_renew()).
@@ -126,29 +126,29 @@ void dmo_session_detach_volume(struct dmo_session *s, u32 index);
  *	then copied
  * Return: role, or negative with @why. Sleeps.
  */
-int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, char *why);
+int dmo_session_activate(struct dmo_session *s, u32 index, bool accept, struct dmo_reason *why);
 void dmo_session_resume(struct dmo_session *s, u32 index);
 void dmo_session_presuspend(struct dmo_session *s, u32 index);
 void dmo_session_deactivate(struct dmo_session *s, u32 index);
 
 /* Commands; all take session->lock themselves and sleep; @why for the refusal */
-int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why);
+int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, struct dmo_reason *why);
 /**
  * dmo_session_detach_link - the link goes
  * @more: others may be made; else none is until dmo_session_want_link()
  */
-int dmo_session_detach_link(struct dmo_session *s, bool more, char *why);
+int dmo_session_detach_link(struct dmo_session *s, bool more, struct dmo_reason *why);
 /**
  * dmo_session_want_link - links may be made again
  */
 void dmo_session_want_link(struct dmo_session *s);
-int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why);
+int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, struct dmo_reason *why);
 /**
  * dmo_session_set - 0 leaves a parameter as it is; ranges were checked
  */
 int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms,
-		    char *why);
-int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why);
+		    struct dmo_reason *why);
+int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, struct dmo_reason *why);
 
 struct dmo_session_status {
 	u32 role, state, flags;
@@ -159,7 +159,7 @@ struct dmo_session_status {
 	struct dmo_sec_status sec;
 	u32 block;
 	u64 block_ms;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 /**
  * dmo_session_status - what the session does now; DMO_STATE_BUSY where that can't be had within 0.2 s

@@ -38,7 +38,7 @@ void dmo_session_event(void *owner, u32 event, struct dmo_cut cut, int volume, c
  * dmo_session_check_twin - one kernel may hold both ends of a session, but no role of it twice
  * @but: the session that asks, or NULL. Holds: dmo_sessions_lock. Return: 0, or -EBUSY with @why
  */
-int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, char *why);
+int dmo_session_check_twin(const u8 *uuid, u32 role, struct dmo_session *but, struct dmo_reason *why);
 
 /* -- links.c: */
 
@@ -59,6 +59,6 @@ void dmo_session_link_work(struct work_struct *work);
  * dmo_session_check_ready - may there be a link, or a promotion? Holds: session->lock. Return: 0, -EBUSY while
  * not all volumes are active, -EIO if the metadata device has failed; with @why
  */
-int dmo_session_check_ready(struct dmo_session *s, char *why);
+int dmo_session_check_ready(struct dmo_session *s, struct dmo_reason *why);
 
 #endif /* DMO_SESSION_PRIV_H */

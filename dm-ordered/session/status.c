@@ -50,7 +50,7 @@ static void busy_status(struct dmo_session *s, struct dmo_session_status *st)
 	st->timeout_ms = READ_ONCE(sb->link_timeout_ms);
 	st->activation = READ_ONCE(sb->line.at[0].activation);
 	st->link.since = READ_ONCE(s->link_since);
-	snprintf(st->why, sizeof(st->why), "%s, which waits for a disk or for the peer",
+	snprintf(st->why.text, sizeof(st->why.text), "%s, which waits for a disk or for the peer",
 		 what ?: "busy");
 	/* a promotion restores first */
 	if (!down_read_trylock(&s->link_sem))
@@ -106,7 +106,7 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	if (!st->block)
 		st->block_ms = 0;
 	spin_lock(&s->why_lock);
-	strscpy(st->why, dmo_meta_failed(s->meta) ? s->meta->why : s->why, sizeof(st->why));
+	st->why = dmo_meta_failed(s->meta) ? s->meta->why : s->why;
 	spin_unlock(&s->why_lock);
 	dmo_session_leave(s);
 }

@@ -191,7 +191,7 @@ static void stripes_init(struct dmo_store *st, u32 heads_bits)
 }
 
 struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u64 budget,
-				   u64 seq, bool full, char *why)
+				   u64 seq, bool full, struct dmo_reason *why)
 {
 	struct dmo_store *st;
 	int shift, rc = -ENOMEM;
@@ -200,7 +200,7 @@ struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u
 	shift = dmo_ref_unit(info, nr, budget, why);
 	if (shift < 0)
 		return ERR_PTR(shift);
-	snprintf(why, DMO_REASON_LEN, "no memory for the chunks of %u volumes", nr);
+	dmo_refuse(why, -ENOMEM, "no memory for the chunks of %u volumes", nr);
 	st = kzalloc(sizeof(*st), GFP_KERNEL);
 	if (!st)
 		return ERR_PTR(-ENOMEM);

@@ -248,7 +248,7 @@ void dmo_chunk_exit(void);
  * Return: store, or ERR_PTR(-ENOSPC) with the budget needed in @why, -ENOMEM.
  */
 struct dmo_store *dmo_store_create(const struct dmo_volume_info *info, u32 nr, u64 budget,
-				   u64 seq, bool full, char *why);
+				   u64 seq, bool full, struct dmo_reason *why);
 void dmo_store_destroy(struct dmo_store *st);
 
 static inline struct dmo_chunk *dmo_chunk_of(struct dmo_inflight *f)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "compat.h"
-#include "uapi/dm-ordered.h"
+#include "format/ondisk.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -87,12 +87,12 @@ static inline void *exact(const void *p, size_t n)
 }
 
 /* A buffer for a refusal's text, of exactly the size promised. */
-static inline char *why_new(void)
+static inline struct dmo_reason *why_new(void)
 {
-	char *why = malloc(DMO_REASON_LEN);
+	struct dmo_reason *why = malloc(sizeof(*why));
 
 	must(why, "out of memory");
-	memset(why, 0x7f, DMO_REASON_LEN);
+	memset(why, 0x7f, sizeof(*why));
 	return why;
 }
 

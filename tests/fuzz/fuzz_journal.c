@@ -682,7 +682,7 @@ static void check_status(const char *when, bool consistent, bool late)
 	     "%s: committed %llu.%llu, wanted %llu.%llu", when, st.sec.committed.epoch,
 	     st.sec.committed.n, m.restorable.epoch, m.restorable.n);
 	must(late || !(st.flags & DMO_F_INCONSISTENT) == consistent, "%s: flags 0x%x: %s %s", when, st.flags,
-	     st.why, error);
+	     st.why.text, error);
 }
 
 static int start(void)
@@ -858,18 +858,18 @@ static void finish(const struct head *h, bool promotable)
 		rc = node_call(&node, node_do_promote, &pr, 100 * SIM_SEC);
 		must(!sim_failed && rc != -ETIMEDOUT, "%s", sim_why);
 		if (bad < 0) {
-			must(!rc, "no promotion: %d %s %s", rc, node.why, error);
+			must(!rc, "no promotion: %d %s %s", rc, node.why.text, error);
 			must(pr.cut.epoch == m.complete.epoch && pr.cut.n == m.complete.n,
 			     "promoted at %llu.%llu", pr.cut.epoch, pr.cut.n);
 			model_apply(m.to_restore, m.nr_chunks);
 			compare("promoted");
 		} else {
-			must(rc && node.why[0], "damage in chunk %d: rc %d, %s", bad, rc, node.why);
+			must(rc && node.why.text[0], "damage in chunk %d: rc %d, %s", bad, rc, node.why.text);
 			must(!node_call(&node, node_do_status, &st, SIM_SEC), "no status: %s", sim_why);
 			/* it might be at the beginning of the ring, which can't be read just now */
 			must((rc == -EUCLEAN && st.flags & DMO_F_INCONSISTENT) ||
 			     (rc == -EIO && !unreadable), "damage in chunk %d: rc %d, flags 0x%x, %s", bad,
-			     rc, st.flags, node.why);
+			     rc, st.flags, node.why.text);
 			compare_but((u32)bad);
 		}
 	}

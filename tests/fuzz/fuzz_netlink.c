@@ -55,6 +55,11 @@ void sim_fail(const char *fmt, ...)
 	abort();
 }
 
+int sim_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	return __builtin_vsnprintf(buf, size, fmt, ap);
+}
+
 int sim_snprintf(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list ap;
@@ -329,12 +334,12 @@ void dmo_session_status(struct dmo_session *s, struct dmo_session_status *st)
 	st->sec.direct = true;
 	st->sec.restoring = true;
 	st->pri.no_copy = false;
-	fill(st->why, sizeof(st->why), 'w');
+	fill(st->why.text, sizeof(st->why.text), 'w');
 	fill(st->link.peer, sizeof(st->link.peer), 'p');
 }
 
 /* A command of @s: what it answers. */
-static int command(struct dmo_session *s, char *why)
+static int command(struct dmo_session *s, struct dmo_reason *why)
 {
 	u8 r = in_u8(stubs);
 
@@ -344,21 +349,21 @@ static int command(struct dmo_session *s, char *why)
 	must(why, "nowhere to say why");
 	if (r < 128)
 		return 0;
-	fill(why, DMO_REASON_LEN, 'x');
-	if (!why[0])
-		strcpy(why, "x");
+	fill(why->text, sizeof(why->text), 'x');
+	if (!why->text[0])
+		strcpy(why->text, "x");
 	/* an error that no buffer is short of */
 	return r % 32 + 1 == ENOMEM ? -EINVAL : -(r % 32 + 1);
 }
 
-int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, char *why)
+int dmo_session_attach_link(struct dmo_session *s, int fd, u32 timeout_ms, struct dmo_reason *why)
 {
 	must(!timeout_ms || (timeout_ms >= DMO_LINK_TIMEOUT_MS_MIN &&
 			     timeout_ms <= DMO_LINK_TIMEOUT_MS_MAX), "time-out %u", timeout_ms);
 	return command(s, why);
 }
 
-int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
+int dmo_session_detach_link(struct dmo_session *s, bool more, struct dmo_reason *why)
 {
 	(void)more;
 	return command(s, why);
@@ -366,18 +371,18 @@ int dmo_session_detach_link(struct dmo_session *s, bool more, char *why)
 
 void dmo_session_want_link(struct dmo_session *s)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
-	command(s, why);
+	command(s, &why);
 }
 
-int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, char *why)
+int dmo_session_switch(struct dmo_session *s, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	*cut = (struct dmo_cut){ 1, 2 };
 	return command(s, why);
 }
 
-int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms, char *why)
+int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 timeout_ms, struct dmo_reason *why)
 {
 	must(cycle_ms <= DMO_CYCLE_MS_MAX, "cycle %u", cycle_ms);
 	must(budget_mib <= DMO_BUDGET_MIB_MAX, "budget %u", budget_mib);
@@ -387,7 +392,7 @@ int dmo_session_set(struct dmo_session *s, u32 cycle_ms, u32 budget_mib, u32 tim
 	return command(s, why);
 }
 
-int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, char *why)
+int dmo_session_promote(struct dmo_session *s, bool force, struct dmo_cut *cut, struct dmo_reason *why)
 {
 	*cut = (struct dmo_cut){ 1, 2 };
 	return command(s, why);

@@ -205,13 +205,13 @@ static int state_verdict(const u8 *st, const u8 *uuid)
 static void try_layout(const struct dmo_super *sb, u64 dev_blocks)
 {
 	struct dmo_super *new = exact(sb, sizeof(*sb));
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 
 	if (dmo_super_layout(new, dev_blocks, why)) {
-		why_said(why);
+		why_said(why->text);
 	} else {
 		must(new->meta_blocks == dev_blocks, "another size");
-		must(!dmo_super_check(new, why), "%s", why);
+		must(!dmo_super_check(new, why), "%s", why->text);
 	}
 	free(why);
 	free(new);
@@ -232,19 +232,19 @@ static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
 {
 	static u8 again[DMO_SB_BYTES];
 	u8 *d = exact(raw, DMO_SB_BYTES);
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	int rc = dmo_super_decode(d, sb, dev_blocks, why);
 
 	must(rc == super_verdict(d, dev_blocks), "rc %d, wanted %d: %s", rc,
-	     super_verdict(d, dev_blocks), rc ? why : "accepted");
+	     super_verdict(d, dev_blocks), rc ? why->text : "accepted");
 	if (rc) {
-		why_said(why);
+		why_said(why->text);
 	} else {
 		put_mbr(d, get_le(d + 136, 8));
 		put_le(d + 8, own_csum(d, DMO_SB_BYTES, 8), 4);
 		dmo_super_encode(sb, again);
 		must(!memcmp(d, again, DMO_SB_BYTES), "encodes to other bytes");
-		must(!dmo_super_check(sb, why), "%s", why);
+		must(!dmo_super_check(sb, why), "%s", why->text);
 		try_layout(sb, dev_blocks);
 	}
 	free(why);
@@ -255,10 +255,10 @@ static int try_super(const u8 *raw, struct dmo_super *sb, u64 dev_blocks)
 static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state *st)
 {
 	u8 *d = exact(raw, DMO_STATE_BYTES), again[DMO_STATE_BYTES];
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	int rc = dmo_state_decode(d, sb->uuid, st, why);
 
-	must(rc == state_verdict(d, sb->uuid), "rc %d: %s", rc, rc ? why : "accepted");
+	must(rc == state_verdict(d, sb->uuid), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (!rc) {
 		dmo_state_encode(st, sb->uuid, again);
 		must(!memcmp(d, again, DMO_STATE_BYTES), "encodes to other bytes");
@@ -266,7 +266,7 @@ static int try_state(const u8 *raw, const struct dmo_super *sb, struct dmo_state
 		must(!rc == (st->tail < sb->journal_blocks && st->reach <= sb->journal_blocks), "rc %d", rc);
 	}
 	if (rc)
-		why_said(why);
+		why_said(why->text);
 	free(why);
 	free(d);
 	return rc;
@@ -317,7 +317,7 @@ int ctl_usage_error(const struct ctl_command *cmd, const char *fmt, ...)
 static void dump(u16 how, u64 dev_blocks, int use, int state)
 {
 	static struct ord_metafile m;
-	char *why;
+	struct dmo_reason *why;
 	static const u64 sb_at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 	static const u64 st_at[2] = { DMO_STATE_BLOCK0, DMO_STATE_BLOCK1 };
 	static char path[64];
@@ -341,7 +341,7 @@ static void dump(u16 how, u64 dev_blocks, int use, int state)
 		     pwrite(fd, st_raw[i], DMO_BLOCK, (off_t)(st_at[i] * DMO_BLOCK)) > 0, "write");
 	must(!ftruncate(fd, (off_t)(dev_blocks * DMO_BLOCK)), "truncate");
 	why = why_new();
-	must(!ord_metafile_open(&m, path, O_RDONLY, why), "%s", why);
+	must(!ord_metafile_open(&m, path, O_RDONLY, why), "%s", why->text);
 	must(use < 0 ? m.chosen < 0 : m.chosen == use, "copy %d, wanted %d", m.chosen, use);
 	must(state < 0 ? m.st_chosen < 0 : m.st_chosen == state, "slot %d, wanted %d", m.st_chosen, state);
 	ord_metafile_close(&m);

@@ -31,15 +31,15 @@ static const struct dmo_volume_info volumes[] = {
 static void try_descs(const u8 *p, size_t len, u32 data_len, u32 nr_vols)
 {
 	u32 nr = (u32)(len / 24);
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	u8 *d = exact(p, nr * 24);
 	struct dmo_volume_info *v = exact(volumes, nr_vols * sizeof(*v));
 	int rc = dmo_frame_check_descs((void *)d, nr, data_len, v, nr_vols, why);
 
 	must(rc == 0 || rc == -EPROTO, "rc %d", rc);
-	must(!rc == descs_good(d, nr, data_len, volumes, nr_vols), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == descs_good(d, nr, data_len, volumes, nr_vols), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc)
-		why_said(why);
+		why_said(why->text);
 	free(v);
 	free(d);
 	free(why);
@@ -52,13 +52,13 @@ static bool try_hello(const u8 *p, size_t len, struct dmo_hello *h)
 {
 	static u8 again[DMO_WIRE_MAX_PAYLOAD];
 	u8 *d = exact(p, len);
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	int rc = dmo_hello_decode(d, (u32)len, h, why);
 
 	must(rc == 0 || rc == -EPROTO, "rc %d", rc);
-	must(!rc == hello_good(d, len), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == hello_good(d, len), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc) {
-		why_said(why);
+		why_said(why->text);
 	} else {
 		must(dmo_hello_encode(h, again) == len, "encodes to another length");
 		must(!memcmp(d, again, len), "encodes to other bytes");
@@ -71,13 +71,13 @@ static bool try_hello(const u8 *p, size_t len, struct dmo_hello *h)
 static void judge(const struct dmo_hello *own, const struct dmo_hello *peer,
 		  enum dmo_relation wanted)
 {
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	enum dmo_relation rel = dmo_hello_judge(own, peer, why);
 
 	must(rel == wanted, "relation %d, the document says %d: %s", rel, wanted,
-	     rel ? "" : why);
+	     rel ? "" : why->text);
 	if (rel == DMO_REL_REFUSE)
-		why_said(why);
+		why_said(why->text);
 	free(why);
 }
 
@@ -129,14 +129,14 @@ static void try_pair(struct in *in)
 static void try_last(const u8 *p, size_t len)
 {
 	u8 *d = exact(p, len), again[DMO_WIRE_LAST_LEN];
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	struct dmo_last l;
 	int rc = dmo_last_decode(d, (u32)len, &l, why);
 
 	must(rc == 0 || rc == -EPROTO, "rc %d", rc);
-	must(!rc == last_good(d, len), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == last_good(d, len), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc) {
-		why_said(why);
+		why_said(why->text);
 	} else {
 		dmo_last_encode(&l, again);
 		must(!memcmp(d, again, len), "encodes to other bytes");
@@ -166,14 +166,14 @@ static bool hdr_open(const u8 *p, u64 expect)
 
 static void try_condition(u64 arg)
 {
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	u32 cond;
 	u64 ms;
 	int rc = dmo_condition_decode(arg, &cond, &ms, why);
 
-	must(!rc == ((arg & 0xff) <= 5), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == ((arg & 0xff) <= 5), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc)
-		why_said(why);
+		why_said(why->text);
 	else
 		must(cond == (arg & 0xff) && ms == arg >> 8, "%u for %llu ms", cond, ms);
 	free(why);
@@ -184,7 +184,7 @@ static void try_frame(struct in *in)
 	static struct dmo_hello hello;
 	u8 how = in_u8(in), hdr[64], again[64], *d, *payload;
 	u64 expect = in_u64(in);
-	char *why = why_new();
+	struct dmo_reason *why = why_new();
 	struct dmo_frame_hdr h;
 	size_t len;
 	u32 csum;
@@ -203,9 +203,9 @@ static void try_frame(struct in *in)
 	rc = dmo_frame_decode_hdr(d, expect, &h, why);
 	must(rc == 0 || rc == (get_le(hdr, 4) == 0x574f4d44 && get_le(hdr + 8, 2) != 2 ? -EPROTONOSUPPORT :
 										       -EPROTO), "rc %d", rc);
-	must(!rc == hdr_good(hdr, expect) || hdr_open(hdr, expect), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == hdr_good(hdr, expect) || hdr_open(hdr, expect), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc) {
-		why_said(why);
+		why_said(why->text);
 		goto out;
 	}
 	must(h.payload_len <= DMO_WIRE_MAX_PAYLOAD && h.data_len <= DMO_WIRE_MAX_DATA,
@@ -220,12 +220,12 @@ static void try_frame(struct in *in)
 	csum = len ? dmo_crc(csum, payload, len) : csum;
 	if (how & FIX_CSUM)
 		put_le(d + 4, csum, 4);
-	memset(why, 0x7f, DMO_REASON_LEN);
+	memset(why, 0x7f, sizeof(*why));
 	rc = dmo_frame_check_csum(d, payload, (u32)len, why);
 	must(rc == 0 || rc == -EBADMSG, "rc %d", rc);
-	must(!rc == (get_le(d + 4, 4) == csum), "rc %d: %s", rc, rc ? why : "accepted");
+	must(!rc == (get_le(d + 4, 4) == csum), "rc %d: %s", rc, rc ? why->text : "accepted");
 	if (rc) {
-		why_said(why);
+		why_said(why->text);
 	} else {
 		dmo_frame_encode(again, &h, payload);
 		must(!memcmp(again, d, 64), "encodes to other bytes");

@@ -785,11 +785,11 @@ static bool read_frame(struct socket *s, u8 *hdr, u8 *payload)
 
 static void decode_hello(const u8 *hdr, const u8 *payload, struct dmo_hello *h)
 {
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 
 	if (get_le(hdr + 10, 2) != DMO_FRAME_HELLO ||
-	    dmo_hello_decode(payload, (u32)get_le(hdr + 24, 4), h, why))
-		fail("the node's first word is no good HELLO: %s", why);
+	    dmo_hello_decode(payload, (u32)get_le(hdr + 24, 4), h, &why))
+		fail("the node's first word is no good HELLO: %s", why.text);
 }
 
 /* To a secondary: everything at once, then listen until it hangs up. */
@@ -878,10 +878,10 @@ static void check_secondary(const char *when)
 		fail("%s: complete %llu.%llu, committed %llu.%llu, restored %llu.%llu, wanted %llu.%llu, %llu.%llu: %s",
 		     when, st.sec.complete.epoch, st.sec.complete.n, st.sec.committed.epoch,
 		     st.sec.committed.n, st.sec.restored.epoch, st.sec.restored.n, m.complete.epoch,
-		     m.complete.n, m.committed.epoch, m.committed.n, st.why);
+		     m.complete.n, m.committed.epoch, m.committed.n, st.why.text);
 	if (!!(st.flags & DMO_F_INCONSISTENT) != m.inconsistent)
-		fail("%s: flags 0x%x, inconsistent should be %d: %s", when, st.flags, m.inconsistent, st.why);
-	if (!st.why[0])
+		fail("%s: flags 0x%x, inconsistent should be %d: %s", when, st.flags, m.inconsistent, st.why.text);
+	if (!st.why.text[0])
 		fail("%s: the link ended without a reason", when);
 	if (st.sec.mem_used > BUDGET + SLACK || node.host->bytes > BUDGET + SLACK)
 		fail("%s: %llu bytes of records, %llu in all", when, st.sec.mem_used, node.host->bytes);
@@ -891,7 +891,7 @@ static void check_secondary(const char *when)
 			u64 n = min_t(u64, 8, vols[v].sectors - 8 * b) * 512;
 
 			if (is != want && memcmp(is ?: zero, want ?: zero, n))
-				fail("%s: volume %u, block %llu: %s", when, v, b, st.why);
+				fail("%s: volume %u, block %llu: %s", when, v, b, st.why.text);
 		}
 }
 
@@ -913,7 +913,7 @@ static void must_call(struct node *n, int (*fn)(struct node *n, void *arg), void
 	int rc = node_call(n, fn, arg, 100 * SIM_SEC);
 
 	if (rc)
-		fail("%s: %d %s %s", what, rc, n->why, sim_why);
+		fail("%s: %d %s %s", what, rc, n->why.text, sim_why);
 }
 
 static void model_reset(void)
@@ -984,7 +984,7 @@ static void secondary_batch(u32 n)
 				forget_data();
 			node_boot(&node);
 			must_call(&node, node_do_start, NULL, "recovery");
-			snprintf(node_session(&node)->why, DMO_REASON_LEN, "recovered");
+			dmo_refuse(&node_session(&node)->why, 0, "recovered");
 			check_secondary("after a power cut");
 		}
 	}
@@ -1154,8 +1154,8 @@ static void make_equal(void)
 		if (sim_run(sim_now + 100 * SIM_MS) == SIM_FAILED)
 			fail("%s", sim_why);
 	if (i == 400)
-		fail("a real secondary does not become equal: %s / %s", node_session(&node)->why,
-		     node_session(&second)->why);
+		fail("a real secondary does not become equal: %s / %s", node_session(&node)->why.text,
+		     node_session(&second)->why.text);
 	for (v = 0; v < NR_VOLS; v++)
 		for (b = 0; b < (vols[v].sectors + 7) / 8; b++) {
 			const u8 *x = disk_block(node.data[v], b), *y = disk_block(second.data[v], b);
@@ -1190,7 +1190,7 @@ static void primary_batch(u32 n)
 		conn_close_fd(fd[0]);
 		conn_close_fd(fd[1]);
 		must_call(&node, node_do_status, &st, "status");
-		if (!st.why[0])
+		if (!st.why.text[0])
 			fail("the link ended without a reason");
 		if (dmo_cut_cmp(st.pri.committed, newest_last) > 0)
 			fail("it believes that %llu.%llu is committed, which was never sent",

@@ -165,8 +165,8 @@ static void get_status(void)
 	run.o->complete = plain(st->sec.complete);
 	run.o->committed = plain(st->sec.committed);
 	run.o->restored = plain(st->sec.restored);
-	if (st->sec.block && st->sec.why[0])
-		snprintf(run.o->why, sizeof(run.o->why), "%s", st->sec.why);
+	if (st->sec.block && st->sec.why.text[0])
+		snprintf(run.o->why, sizeof(run.o->why), "%s", st->sec.why.text);
 	free(st);
 }
 
@@ -206,7 +206,7 @@ static int activate(struct disk *d, const struct disk *meta)
 static int all_stages(void)
 {
 	const struct disk *meta = NULL;
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 	struct dmo_cut cut;
 	u32 i, nr = 0;
 	int rc;
@@ -235,13 +235,13 @@ static int all_stages(void)
 		sim_sleep(SIM_MS);
 	if (!reach(STAGE_RESTORED))
 		return 0;
-	rc = dmo_session_promote(session(), false, &cut, why);
+	rc = dmo_session_promote(session(), false, &cut, &why);
 	run.o->refused = rc == -EUCLEAN && run.o->inconsistent;
 	if (run.o->refused)
 		return 0;
 	if (rc) {
 		run.o->rc = rc;
-		snprintf(run.o->why, sizeof(run.o->why), "promotion: error %d: %s", rc, why);
+		snprintf(run.o->why, sizeof(run.o->why), "promotion: error %d: %s", rc, why.text);
 		return rc;
 	}
 	run.o->stage = STAGE_FINISHED;
@@ -252,16 +252,16 @@ static int all_stages(void)
 
 static int meta_only(void)
 {
-	char why[DMO_REASON_LEN] = "";
+	struct dmo_reason why = {};
 	struct dmo_meta *meta;
 	u32 i;
 
 	for (i = 0; run.m->d[i].volume; i++)
 		;
-	meta = dmo_meta_load(disk_bdev(run.sd[i]), why);
+	meta = dmo_meta_load(disk_bdev(run.sd[i]), &why);
 	if (IS_ERR(meta)) {
 		run.o->rc = PTR_ERR(meta);
-		snprintf(run.o->why, sizeof(run.o->why), "%s", why);
+		snprintf(run.o->why, sizeof(run.o->why), "%s", why.text);
 		return run.o->rc;
 	}
 	run.o->epoch = meta->st.epoch;

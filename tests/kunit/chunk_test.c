@@ -23,7 +23,7 @@ static void exit_suite(struct kunit_suite *suite)
 	dmo_chunk_exit();
 }
 
-static struct dmo_store *create(u64 sectors, u32 nr, u64 budget, bool full, char *why)
+static struct dmo_store *create(u64 sectors, u32 nr, u64 budget, bool full, struct dmo_reason *why)
 {
 	struct dmo_volume_info *info = kcalloc(nr, sizeof(*info), GFP_KERNEL);
 	struct dmo_store *s;
@@ -45,10 +45,10 @@ static struct dmo_store *create(u64 sectors, u32 nr, u64 budget, bool full, char
 
 static int init(struct kunit *test)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	kicks = 0;
-	st = create(SECTORS, 2, BUDGET, false, why);
+	st = create(SECTORS, 2, BUDGET, false, &why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(st));
 	return 0;
 }
@@ -135,7 +135,7 @@ static bool counts_are(u8 idx, u64 slots, u64 zeroes, u64 refs)
 static void created_empty_and_full(struct kunit *test)
 {
 	struct dmo_store *s;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u32 i;
 
 	KUNIT_EXPECT_EQ(test, st->nr_vols, 2);
@@ -148,7 +148,7 @@ static void created_empty_and_full(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dmo_store_empty(st->chunks[0]) && dmo_store_empty(st->chunks[1]));
 	KUNIT_EXPECT_LE(test, st->fixed, BUDGET / 2);
 
-	s = create(SECTORS, 3, BUDGET, true, why);
+	s = create(SECTORS, 3, BUDGET, true, &why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&s->chunks[0]->refs), 3 * BLOCKS);
 	KUNIT_EXPECT_FALSE(test, dmo_store_empty(s->chunks[0]));
@@ -166,7 +166,8 @@ static void created_empty_and_full(struct kunit *test)
 static void unit_by_budget(struct kunit *test)
 {
 	u64 most = (1 << 20) / 4 - 32;	/* bytes of references in a budget of 1 MiB */
-	char why[DMO_REASON_LEN], want[DMO_REASON_LEN];
+	struct dmo_reason why;
+	char want[DMO_REASON_LEN];
 	u64 blocks, mib;
 	struct dmo_store *s;
 	u32 shift, over;
@@ -175,7 +176,7 @@ static void unit_by_budget(struct kunit *test)
 		for (over = 0; over < 2; over++) {
 			/* one block is added for the last, partial one */
 			blocks = ((most * 4 + 4) << shift) - 2 + over;
-			s = create(blocks * DMO_BLOCK_SECTORS, 1, 1 << 20, true, why);
+			s = create(blocks * DMO_BLOCK_SECTORS, 1, 1 << 20, true, &why);
 			if (over && shift == DMO_UNIT_SHIFT_MAX) {
 				KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(s), -ENOSPC);
 				break;
@@ -193,8 +194,8 @@ static void unit_by_budget(struct kunit *test)
 	snprintf(want, sizeof(want),
 		 "memory budget of 1 MiB is too small for the references of %llu GiB: set at least %llu MiB",
 		 (blocks + 1) >> 18, mib);
-	KUNIT_EXPECT_STREQ(test, why, want);
-	s = create(blocks * DMO_BLOCK_SECTORS, 1, mib << 20, false, why);
+	KUNIT_EXPECT_STREQ(test, why.text, want);
+	s = create(blocks * DMO_BLOCK_SECTORS, 1, mib << 20, false, &why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	dmo_store_destroy(s);
 }
@@ -203,7 +204,7 @@ static void unit_by_budget(struct kunit *test)
 static void refusal_names_the_budget(struct kunit *test)
 {
 	static const u32 tib[] = { 3, 17, 64 };
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	struct dmo_store *s;
 	u64 mib;
 	char *p;
@@ -213,15 +214,15 @@ static void refusal_names_the_budget(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(tib); i++) {
 		u64 sectors = ((u64)tib[i] << 40) / DMO_SECTOR / 16;
 
-		s = create(sectors, 16, 1 << 20, false, why);
+		s = create(sectors, 16, 1 << 20, false, &why);
 		KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(s), -ENOSPC);
-		p = strstr(why, "at least ");
+		p = strstr(why.text, "at least ");
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		got = sscanf(p, "at least %llu MiB", &mib);
 		KUNIT_ASSERT_EQ(test, got, 1);
-		s = create(sectors, 16, (mib - 1) << 20, false, why);
+		s = create(sectors, 16, (mib - 1) << 20, false, &why);
 		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(s), -ENOSPC);
-		s = create(sectors, 16, mib << 20, true, why);
+		s = create(sectors, 16, mib << 20, true, &why);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 		KUNIT_EXPECT_LE(test, s->fixed, (mib << 20) / 2);
 		dmo_store_destroy(s);
@@ -232,10 +233,10 @@ static void refusal_names_the_budget(struct kunit *test)
 static void more_units_than_an_int(struct kunit *test)
 {
 	struct dmo_store *s;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u64 units = (1ull << 31) + 4096, i, set = 0;
 
-	s = create(units * DMO_BLOCK_SECTORS, 1, 3ull << 30, true, why);
+	s = create(units * DMO_BLOCK_SECTORS, 1, 3ull << 30, true, &why);
 	if (PTR_ERR_OR_ZERO(s) == -ENOMEM)
 		kunit_skip(test, "no memory for it");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));

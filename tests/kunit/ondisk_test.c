@@ -11,7 +11,7 @@ static const u8 other[DMO_UUID_LEN] = { 1 };
 struct fixture {
 	struct dmo_super sb, got;
 	u8 buf[DMO_SB_BYTES];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 
 static int init(struct kunit *test)
@@ -36,7 +36,7 @@ static int init(struct kunit *test)
 		f->sb.volumes[i].lbs = 512 << i;
 		f->sb.volumes[i].sectors = DMO_MIN_VOLUME_SECTORS << i;
 	}
-	KUNIT_ASSERT_EQ(test, dmo_super_layout(&f->sb, DEV_BLOCKS, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_super_layout(&f->sb, DEV_BLOCKS, &f->why), 0);
 	dmo_super_encode(&f->sb, f->buf);
 	return 0;
 }
@@ -45,7 +45,7 @@ static void super_round_trip(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	KUNIT_ASSERT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, &f->why), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&f->sb, &f->got, sizeof(f->sb)), 0);
 	KUNIT_EXPECT_EQ(test, dmo_super_volume(&f->got, 8)->lbs, 2048);
 	KUNIT_EXPECT_NULL(test, dmo_super_volume(&f->got, 11));
@@ -58,28 +58,28 @@ static void super_damage(struct kunit *test)
 
 	for (i = 0; i < DMO_SB_BYTES; i += i < 512 ? 1 : 61) {
 		f->buf[i] ^= 1u << (i % 8);
-		if (!dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, f->why))
+		if (!dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, &f->why))
 			accepted++;
 		f->buf[i] ^= 1u << (i % 8);
 	}
 	KUNIT_EXPECT_EQ(test, accepted, 0);
-	KUNIT_EXPECT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS - 1, f->why), -EUCLEAN);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "truncated"));
+	KUNIT_EXPECT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS - 1, &f->why), -EUCLEAN);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "truncated"));
 	memset(f->buf, 0, 8);
-	KUNIT_EXPECT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, f->why), -ENODATA);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "unformatted"));
+	KUNIT_EXPECT_EQ(test, dmo_super_decode(f->buf, &f->got, DEV_BLOCKS, &f->why), -ENODATA);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "unformatted"));
 }
 
 static void super_refusals(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-#define refused(change, undo, text) do { \
+#define refused(change, undo, part) do { \
 	change; \
-	KUNIT_EXPECT_EQ(test, dmo_super_check(&f->sb, f->why), -EINVAL); \
-	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(f->why, text), "%s", f->why); \
+	KUNIT_EXPECT_EQ(test, dmo_super_check(&f->sb, &f->why), -EINVAL); \
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(f->why.text, part), "%s", f->why.text); \
 	undo; \
-	KUNIT_EXPECT_EQ(test, dmo_super_check(&f->sb, f->why), 0); \
+	KUNIT_EXPECT_EQ(test, dmo_super_check(&f->sb, &f->why), 0); \
 } while (0)
 	refused(f->sb.role = 3, f->sb.role = 1, "role is 3");
 	refused(f->sb.flags = 16, f->sb.flags = 0, "flags are 0x10");
@@ -121,12 +121,12 @@ static void state_block(struct kunit *test)
 
 	memset(&st, 0xff, sizeof(st));
 	dmo_state_encode(&in, uuid, f->buf);
-	KUNIT_ASSERT_EQ(test, dmo_state_decode(f->buf, uuid, &st, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_state_decode(f->buf, uuid, &st, &f->why), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&st, &in, sizeof(st)), 0);
-	KUNIT_EXPECT_EQ(test, dmo_state_decode(f->buf, other, &st, f->why), -ENODATA);
+	KUNIT_EXPECT_EQ(test, dmo_state_decode(f->buf, other, &st, &f->why), -ENODATA);
 	for (i = 0; i < DMO_STATE_BYTES; i++) {
 		f->buf[i] ^= 1u << (i % 8);
-		if (!dmo_state_decode(f->buf, uuid, &st, f->why))
+		if (!dmo_state_decode(f->buf, uuid, &st, &f->why))
 			accepted++;
 		f->buf[i] ^= 1u << (i % 8);
 	}
@@ -149,27 +149,27 @@ static void record(struct kunit *test)
 		.type = DMO_DESC_ZERO, .mask = 0xff, .count = cpu_to_le64(1000),
 	};
 	dmo_rec_encode(&in, uuid, f->buf);
-	KUNIT_ASSERT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, &f->why), 0);
 	KUNIT_EXPECT_EQ(test, rec.seq, 5);
 	KUNIT_EXPECT_EQ(test, rec.nr_blocks, 1);
 	KUNIT_EXPECT_EQ(test, rec.csum, in.csum);
-	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, other, &rec, f->why), -ENODATA);
+	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, other, &rec, &f->why), -ENODATA);
 	for (i = 0; i < DMO_BLOCK; i++) {
 		f->buf[i] ^= 1u << (i % 8);
-		if (!dmo_rec_decode(f->buf, uuid, &rec, f->why))
+		if (!dmo_rec_decode(f->buf, uuid, &rec, &f->why))
 			accepted++;
 		f->buf[i] ^= 1u << (i % 8);
 	}
 	KUNIT_EXPECT_EQ(test, accepted, 0);
 	in.nr_blocks = 2;
 	dmo_rec_encode(&in, uuid, f->buf);
-	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, f->why), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, &f->why), -EUCLEAN);
 	in = (struct dmo_rec) { .seq = 5, .type = DMO_REC_JUMP, .next_seq = 5 };
 	dmo_rec_encode(&in, uuid, f->buf);
-	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, f->why), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, &f->why), -EUCLEAN);
 	in = (struct dmo_rec) { .seq = 5, .type = 5 };
 	dmo_rec_encode(&in, uuid, f->buf);
-	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, f->why), -EPROTONOSUPPORT);
+	KUNIT_EXPECT_EQ(test, dmo_rec_decode(f->buf, uuid, &rec, &f->why), -EPROTONOSUPPORT);
 }
 
 static void checksum(struct kunit *test)

@@ -41,9 +41,9 @@ static int init(struct kunit *test)
 		{ .id = 3, .lbs = 512, .sectors = BLOCKS * DMO_BLOCK_SECTORS },
 		{ .id = 9, .lbs = 512, .sectors = BLOCKS * DMO_BLOCK_SECTORS },
 	};
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
-	st = dmo_store_create(vols, ARRAY_SIZE(vols), 4 << 20, 1, false, why);
+	st = dmo_store_create(vols, ARRAY_SIZE(vols), 4 << 20, 1, false, &why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(st));
 	return 0;
 }

@@ -440,13 +440,13 @@ static const char *one_step(struct model *m)
 static void one_story(struct kunit *test, struct model *m, u8 unit_shift)
 {
 	struct dmo_volume_info info[VOLS] = { { .sectors = SECTORS }, { .sectors = SECTORS } };
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	const char *what;
 	u64 i, k;
 	u32 n;
 
 	/* memory is short now and then */
-	st = dmo_store_create(info, VOLS, 1 << 20, 1, false, why);
+	st = dmo_store_create(info, VOLS, 1 << 20, 1, false, &why);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(st));
 	for (i = 0; i < VOLS; i++) {
 		st->vols[i].unit_shift = unit_shift;

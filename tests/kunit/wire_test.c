@@ -7,7 +7,7 @@ struct fixture {
 	u8 hdr[DMO_WIRE_HDR];
 	u8 payload[DMO_WIRE_MAX_PAYLOAD];
 	struct dmo_hello prim, sec, got;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 };
 
 static int init(struct kunit *test)
@@ -39,39 +39,39 @@ static void frames(struct kunit *test)
 	u32 i, accepted = 0;
 
 	dmo_frame_encode(f->hdr, &h, f->payload);
-	KUNIT_ASSERT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&g, &h, sizeof(h)), 0);
-	KUNIT_EXPECT_EQ(test, dmo_frame_check_csum(f->hdr, f->payload, 48, f->why), 0);
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 8, &g, f->why), -EPROTO);
+	KUNIT_EXPECT_EQ(test, dmo_frame_check_csum(f->hdr, f->payload, 48, &f->why), 0);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 8, &g, &f->why), -EPROTO);
 	for (i = 0; i < DMO_WIRE_HDR + 48; i++) {
 		u8 *p = i < DMO_WIRE_HDR ? f->hdr + i : f->payload + i - DMO_WIRE_HDR;
 
 		*p ^= 1u << (i % 8);
-		if (dmo_frame_check_csum(f->hdr, f->payload, 48, f->why) != -EBADMSG)
+		if (dmo_frame_check_csum(f->hdr, f->payload, 48, &f->why) != -EBADMSG)
 			accepted++;
 		*p ^= 1u << (i % 8);
 	}
 	KUNIT_EXPECT_EQ(test, accepted, 0);
 	h.data_len = 2 * 4096 + 512;
 	dmo_frame_encode(f->hdr, &h, f->payload);
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), -EPROTO);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), -EPROTO);
 	h.payload_len = 129 * 24;
 	dmo_frame_encode(f->hdr, &h, f->payload);
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), -EPROTO);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), -EPROTO);
 	h = (struct dmo_frame_hdr) { .type = 99, .number = 7 };
 	dmo_frame_encode(f->hdr, &h, f->payload);
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), -EPROTO);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), -EPROTO);
 	h.type = DMO_FRAME_PING;
 	dmo_frame_encode(f->hdr, &h, f->payload);
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), 0);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), 0);
 	f->hdr[8] = 1;
-	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, f->why), -EPROTONOSUPPORT);
+	KUNIT_EXPECT_EQ(test, dmo_frame_decode_hdr(f->hdr, 7, &g, &f->why), -EPROTONOSUPPORT);
 }
 
 static int check(struct fixture *f, u32 nr, u32 bytes)
 {
 	return dmo_frame_check_descs((struct dmo_desc *)f->payload, nr, bytes, f->prim.volumes,
-				     f->prim.nr_volumes, f->why);
+				     f->prim.nr_volumes, &f->why);
 }
 
 static void descriptors(struct kunit *test)
@@ -90,14 +90,14 @@ static void descriptors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check(f, 0, 0), -EPROTO);
 	d[127].block = d[3].block;
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024), -EPROTO);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "frame has block 248 of volume 1 twice"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "frame has block 248 of volume 1 twice"));
 	d[127].block = cpu_to_le64(512);
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024), -EPROTO);
 	d[127].block = cpu_to_le64(511);
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024), 0);
 	d[5].volume = cpu_to_le32(2);
 	KUNIT_EXPECT_EQ(test, check(f, 128, 128 * 1024), -EPROTO);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "volume 2 is unknown"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "volume 2 is unknown"));
 }
 
 static void hello(struct kunit *test)
@@ -106,24 +106,24 @@ static void hello(struct kunit *test)
 	u32 len = dmo_hello_encode(&f->sec, f->payload), i;
 
 	KUNIT_EXPECT_EQ(test, len, 192 + 2 * 24 + 16);
-	KUNIT_ASSERT_EQ(test, dmo_hello_decode(f->payload, len, &f->got, f->why), 0);
+	KUNIT_ASSERT_EQ(test, dmo_hello_decode(f->payload, len, &f->got, &f->why), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&f->got, &f->sec, sizeof(f->sec)), 0);
 	for (i = 0; i < len; i++)
-		KUNIT_EXPECT_EQ(test, dmo_hello_decode(f->payload, i, &f->got, f->why), -EPROTO);
+		KUNIT_EXPECT_EQ(test, dmo_hello_decode(f->payload, i, &f->got, &f->why), -EPROTO);
 	f->sec.nr_volumes = 2;
 	f->sec.volumes[1] = f->sec.volumes[0];
 	len = dmo_hello_encode(&f->sec, f->payload);
-	KUNIT_EXPECT_EQ(test, dmo_hello_decode(f->payload, len, &f->got, f->why), -EPROTO);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "volume id 1 is there twice"));
+	KUNIT_EXPECT_EQ(test, dmo_hello_decode(f->payload, len, &f->got, &f->why), -EPROTO);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "volume id 1 is there twice"));
 }
 
 /* Both sides come to the same verdict. */
 static enum dmo_relation judge(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	enum dmo_relation r = dmo_hello_judge(&f->sec, &f->prim, f->why);
+	enum dmo_relation r = dmo_hello_judge(&f->sec, &f->prim, &f->why);
 
-	KUNIT_EXPECT_EQ(test, dmo_hello_judge(&f->prim, &f->sec, f->why), r);
+	KUNIT_EXPECT_EQ(test, dmo_hello_judge(&f->prim, &f->sec, &f->why), r);
 	return r;
 }
 
@@ -137,7 +137,7 @@ static void verdict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_ANCESTOR);
 	f->sec.line.at[0].activation = 7;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_REFUSE);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "diverged"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "diverged"));
 	f->sec.line.nr = 0;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_FRESH);
 	f->prim.flags = DMO_SBF_ASSUME_EQUAL;
@@ -148,14 +148,14 @@ static void verdict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_EQUAL);
 	f->sec.volumes[0].sectors -= 16;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_REFUSE);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "grow the secondary"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "grow the secondary"));
 	f->sec.volumes[0] = f->prim.volumes[0];
 	f->sec.uuid[0]++;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_REFUSE);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "UUID"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "UUID"));
 	f->sec = f->prim;
 	KUNIT_EXPECT_EQ(test, judge(test), DMO_REL_REFUSE);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why, "role is primary"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->why.text, "role is primary"));
 }
 
 static struct kunit_case cases[] = {

@@ -891,7 +891,7 @@ enum dmo_jscan_next __wrap_dmo_jscan_header(struct dmo_jscan *s, const void *buf
 			COVER("scan: ends in an open chunk");
 		else
 			COVER("scan: ends behind a chunk");
-		if (strstr(s->why, "record: checksum is"))
+		if (strstr(s->why.text, "record: checksum is"))
 			COVER("scan: ends at a torn header");
 	}
 	return next;

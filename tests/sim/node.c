@@ -52,7 +52,7 @@ void node_format(struct node *n, const struct node_format *f)
 	u64 seq = 1000 + ((u64)n->formats++ << 44);
 	struct dmo_state st = { .generation = 1, .tail_seq = seq, .seq_floor = seq,
 				.tail_prev_csum = 0x12345678 + n->formats, .reach = 1 };
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u32 i;
 
 	memset(&sb, 0, sizeof(sb));
@@ -70,9 +70,9 @@ void node_format(struct node *n, const struct node_format *f)
 		sb.volumes[i].lbs = 512;
 		sb.volumes[i].sectors = f->sectors[i];
 	}
-	if (dmo_super_layout(&sb, disk_sectors(n->meta) / DMO_BLOCK_SECTORS, why) ||
-	    dmo_super_check(&sb, why))
-		sim_fail("format: %s", why);
+	if (dmo_super_layout(&sb, disk_sectors(n->meta) / DMO_BLOCK_SECTORS, &why) ||
+	    dmo_super_check(&sb, &why))
+		sim_fail("format: %s", why.text);
 	for (i = 0; i < 2; i++) {
 		memset(buf, 0, DMO_BLOCK);
 		st.generation = i + 1;
@@ -217,7 +217,7 @@ int node_attach(struct node *n, int fd)
 	if (!s)
 		return -ENODEV;
 	dmo_session_want_link(s);
-	rc = dmo_session_attach_link(s, fd, 0, n->why);
+	rc = dmo_session_attach_link(s, fd, 0, &n->why);
 	release(s);
 	return rc;
 }
@@ -229,7 +229,7 @@ int node_detach(struct node *n)
 
 	if (!s)
 		return -ENODEV;
-	rc = dmo_session_detach_link(s, false, n->why);
+	rc = dmo_session_detach_link(s, false, &n->why);
 	release(s);
 	return rc;
 }
@@ -241,7 +241,7 @@ int node_promote(struct node *n, bool force, struct dmo_cut *cut)
 
 	if (!s)
 		return -ENODEV;
-	rc = dmo_session_promote(s, force, cut, n->why);
+	rc = dmo_session_promote(s, force, cut, &n->why);
 	release(s);
 	return rc;
 }

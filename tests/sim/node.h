@@ -35,7 +35,7 @@ struct node {
 	u64 booted;		/* virtual ns */
 	u32 formats;
 	void *owner;
-	char why[DMO_REASON_LEN];	/* of the last refusal */
+	struct dmo_reason why;	/* of the last refusal */
 };
 
 /** node_init - a host with empty disks for such a session; nothing is formatted or booted */

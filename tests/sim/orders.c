@@ -89,15 +89,15 @@ static u32 hear(u16 type, u8 *payload)
 {
 	static u64 numbers;
 	struct dmo_frame_hdr h;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u8 hdr[DMO_WIRE_HDR];
 
 	do {
 		if (!move(false, hdr, sizeof(hdr)))
 			fail("the link is lost");
 		numbers = type == DMO_FRAME_HELLO ? 1 : numbers + 1;
-		if (dmo_frame_decode_hdr(hdr, numbers, &h, why))
-			fail("%s", why);
+		if (dmo_frame_decode_hdr(hdr, numbers, &h, &why))
+			fail("%s", why.text);
 		if (h.payload_len && !move(false, payload, h.payload_len))
 			fail("the link is lost");
 		if (h.type == DMO_FRAME_FAIL || h.type == DMO_FRAME_REFUSE)
@@ -162,10 +162,10 @@ static void send_last(void)
 static void shake_hands(u8 *payload)
 {
 	static struct dmo_hello h;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
-	if (dmo_hello_decode(payload, hear(DMO_FRAME_HELLO, payload), &h, why))
-		fail("%s", why);
+	if (dmo_hello_decode(payload, hear(DMO_FRAME_HELLO, payload), &h, &why))
+		fail("%s", why.text);
 	h.role = DMO_ROLE_PRIMARY;
 	h.activation = 0;
 	h.line.nr = 0;
@@ -221,14 +221,14 @@ struct ring { u64 base, size; };
 static void newest_state(struct dmo_state *st, const u8 *uuid)
 {
 	struct dmo_state other;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u8 buf[DMO_BLOCK];
 	int rc;
 
 	disk_read_now(node.meta, DMO_STATE_BLOCK0 * 8, 8, buf);
-	rc = dmo_state_decode(buf, uuid, st, why);
+	rc = dmo_state_decode(buf, uuid, st, &why);
 	disk_read_now(node.meta, DMO_STATE_BLOCK1 * 8, 8, buf);
-	if (!dmo_state_decode(buf, uuid, &other, why) && (rc || other.generation > st->generation))
+	if (!dmo_state_decode(buf, uuid, &other, &why) && (rc || other.generation > st->generation))
 		*st = other;
 }
 
@@ -266,10 +266,10 @@ static int check_chain(struct node *n, void *arg)
 		newest = list_last_entry(&js.chunks, struct dmo_jchunk, node)->tag;
 	if (newest.n < m.complete)
 		fail("the chain ends behind chunk %llu, but %llu was said to be complete: %s",
-		     newest.n, m.complete, js.why);
+		     newest.n, m.complete, js.why.text);
 	if (max(js.committed.n, st.restored.n) < m.committed)
 		fail("the chain's last COMMIT is %llu, but %llu was said to be committed: %s",
-		     js.committed.n, m.committed, js.why);
+		     js.committed.n, m.committed, js.why.text);
 	dmo_jscan_release(&js);
 	return 0;
 }
@@ -277,7 +277,7 @@ static int check_chain(struct node *n, void *arg)
 static void must(int rc, const char *what)
 {
 	if (rc || sim_failed)
-		fail("%s: %d %s %s", what, rc, node.why, sim_why);
+		fail("%s: %d %s %s", what, rc, node.why.text, sim_why);
 }
 
 static void check_node(void)
@@ -289,7 +289,7 @@ static void check_node(void)
 	must(!node_settle(&node, 20 * SIM_SEC), "restore");
 	must(node_call(&node, node_do_status, &st, SIM_SEC), "status");
 	if (st.flags & DMO_F_INCONSISTENT)
-		fail("INCONSISTENT: %s", st.why);
+		fail("INCONSISTENT: %s", st.why.text);
 	if (st.sec.complete.n < m.complete || st.sec.committed.n < m.committed ||
 	    st.sec.complete.n > m.lasts || dmo_cut_cmp(st.sec.restored, st.sec.committed))
 		fail("complete %llu, committed %llu, restored %llu, but %llu and %llu was said",

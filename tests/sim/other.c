@@ -212,12 +212,12 @@ static bool read_super(struct node *n, struct dmo_super *sb)
 	static const u64 at[2] = { DMO_SB_BLOCK0, DMO_SB_BLOCK1 };
 	static struct dmo_super copy[2];
 	static u8 buf[DMO_SB_BYTES];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	int rc[2], i;
 
 	for (i = 0; i < 2; i++) {
 		disk_read_now(n->meta, at[i] * 8, DMO_SB_BYTES / 512, buf);
-		rc[i] = dmo_super_decode(buf, &copy[i], disk_sectors(n->meta) / 8, why);
+		rc[i] = dmo_super_decode(buf, &copy[i], disk_sectors(n->meta) / 8, &why);
 	}
 	i = dmo_super_choose(rc[0], &copy[0], rc[1], &copy[1]);
 	if (i >= 0)
@@ -232,13 +232,13 @@ static bool read_witness(struct node *n, const struct dmo_super *sb, struct dmo_
 	static struct dmo_witness_vol vols[2][NODE_VOLUMES];
 	static u8 buf[DMO_WIT_BYTES];
 	struct dmo_witness copy[2] = { { .vols = vols[0] }, { .vols = vols[1] } };
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	bool bad[2];
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		disk_read_now(n->meta, at[i] * 8, DMO_WIT_BYTES / 512, buf);
-		bad[i] = dmo_witness_decode(buf, sb, &copy[i], why);
+		bad[i] = dmo_witness_decode(buf, sb, &copy[i], &why);
 	}
 	i = bad[0] || (!bad[1] && copy[1].generation > copy[0].generation);
 	*wit = copy[i];

@@ -458,7 +458,7 @@ static void start_main(void *arg)
 		if (rc == -ESTALE && !w.meta_faults[index_of(n)])
 			sim_fail("a node whose disks nobody touched is refused");
 		if (sim_tracing)
-			sim_log("start failed: ", "%d %s", rc, n->why);
+			sim_log("start failed: ", "%d %s", rc, n->why.text);
 		/* an operator tries again */
 		n->host->fails.nth = 0;
 		sim_sleep(20 * SIM_MS);
@@ -620,7 +620,7 @@ static void attach_main(void *arg)
 	int rc = node_attach(a->n, a->fd);
 
 	if (rc && sim_tracing)
-		sim_log("attach: ", "%d %s", rc, a->n->why);
+		sim_log("attach: ", "%d %s", rc, a->n->why.text);
 	conn_close_fd(a->fd);
 	if (rc)
 		conn_cut(a->conn, false);
@@ -788,7 +788,7 @@ static void verdict(struct node *x, struct sim_rng *r)
 		check_cut(x, s->pri->cut, "probe of a promotion");
 		return;
 	}
-	fail_unless(s && s->sec, "probe: no secondary after the start", x->why);
+	fail_unless(s && s->sec, "probe: no secondary after the start", x->why.text);
 	if (sim_failed)
 		return;
 	inconsistent = dmo_copy_inconsistent(s->sec->copy_state);
@@ -814,18 +814,18 @@ static void verdict(struct node *x, struct sim_rng *r)
 		if (rng_chance(r, 30)) {
 			pr.force = true;
 			rc = node_call(x, node_do_promote, &pr, 60 * SIM_SEC);
-			fail_unless(!rc, "probe: forced promotion failed", x->why);
+			fail_unless(!rc, "probe: forced promotion failed", x->why.text);
 		}
 		return;
 	}
 	if (inconsistent)
 		COVER("probe: promoted at the end of a copy");
-	fail_unless(!rc, "probe: promotion failed", x->why);
+	fail_unless(!rc, "probe: promotion failed", x->why.text);
 	if (!sim_failed)
 		check_cut(x, pr.cut, "probe after promotion");
 	if (!sim_failed && rng_chance(r, 10)) {
 		rc = node_call(x, node_do_stop, NULL, 60 * SIM_SEC);
-		fail_unless(!rc, "probe: stop failed", x->why);
+		fail_unless(!rc, "probe: stop failed", x->why.text);
 	}
 }
 
@@ -922,7 +922,7 @@ static void probe(u32 seed)
 		node_boot(&x);
 		rc = node_call(&x, node_do_start, NULL, 20 * SIM_SEC);
 		if (!sim_failed && rc)
-			sim_fail_note("probe: start failed: %d %s", rc, x.why);
+			sim_fail_note("probe: start failed: %d %s", rc, x.why.text);
 		if (!sim_failed)
 			verdict(&x, r);
 	}
@@ -968,22 +968,23 @@ static void command_main(void *arg)
 	u32 i = index_of(n), v = c->a / 2 % n->nr_volumes, was;
 	struct dmo_session *s;
 	struct dmo_cut cut;
-	char line[64], why[DMO_REASON_LEN];
+	struct dmo_reason why;
+	char line[64];
 	u64 began;
 	int rc = 0;
 
 	switch (c->type) {
 	case ACT_SWITCH:
 		s = node_session(n);
-		dmo_session_switch(s, &cut, why);
+		dmo_session_switch(s, &cut, &why);
 		COVER("command: switch");
 		break;
 	case ACT_SET:
 		s = node_session(n);
 		was = s->meta->sb.cycle_ms;
-		rc = dmo_session_set(s, c->a % 30 + 1, 0, 0, why);
+		rc = dmo_session_set(s, c->a % 30 + 1, 0, 0, &why);
 		fail_unless(s->meta->sb.cycle_ms == (rc ? was : c->a % 30 + 1),
-			    "set: what is in force isn't what was answered", why);
+			    "set: what is in force isn't what was answered", why.text);
 		COVER("command: set");
 		break;
 	case ACT_SUSPEND:
@@ -1136,7 +1137,7 @@ static void promote_main(void *arg)
 	if (rc) {
 		w.promoting = false;
 		if (sim_tracing)
-			sim_log("promotion: ", "%d %s", rc, n->why);
+			sim_log("promotion: ", "%d %s", rc, n->why.text);
 		w.busy[index_of(n)] = false;
 		return;
 	}
@@ -1513,10 +1514,10 @@ static void describe_stuck(void)
 			      p->pri->peer.committed.n, p->pri->peer.restored.epoch, p->pri->peer.restored.n);
 	s = node_session(sec);
 	if (s && s->sec)
-		snprintf(text + n, sizeof(text) - n, "; secondary inconsistent %d complete %llu.%llu restored %llu.%llu why %.60s",
+		snprintf(text + n, sizeof(text) - n, "; secondary inconsistent %d complete %llu.%llu restored %llu.%llu why.text %.60s",
 			 dmo_copy_inconsistent(s->sec->copy_state), s->sec->j.complete.epoch,
 			 s->sec->j.complete.n,
-			 s->sec->j.restored.epoch, s->sec->j.restored.n, s->why);
+			 s->sec->j.restored.epoch, s->sec->j.restored.n, s->why.text);
 	sim_fail_note("stuck: not drained after %llu s: %s", STUCK / SIM_SEC, text);
 }
 

@@ -36,7 +36,7 @@ static void must(int rc, const char *what)
 {
 	if (!rc)
 		return;
-	fprintf(stderr, "FAILED smoke: %s: %d %s%s %s\n", what, rc, p.why, s.why, sim_why);
+	fprintf(stderr, "FAILED smoke: %s: %d %s%s %s\n", what, rc, p.why.text, s.why.text, sim_why);
 	exit(1);
 }
 
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	must(node_call(&p, node_do_status, &st, SIM_SEC), "status");
 	printf("primary: state %u cut %llu.%llu committed %llu.%llu restored %llu.%llu %s\n", st.state,
 	       st.pri.cut.epoch, st.pri.cut.n, st.pri.committed.epoch, st.pri.committed.n,
-	       st.pri.restored.epoch, st.pri.restored.n, st.why);
+	       st.pri.restored.epoch, st.pri.restored.n, st.why.text);
 	node_crash(&s, DISK_SECTORS, &r);
 	node_boot(&s);
 	must(node_call(&s, node_do_start, NULL, SIM_SEC), "recovery");

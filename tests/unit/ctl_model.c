@@ -598,13 +598,13 @@ static void put_chunk(int fd, const struct dmo_super *sb, struct dmo_jpos *at, u
 static int edit_image(const char *path, u32 version)
 {
 	static u8 buf[DMO_SB_BYTES];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	static struct ord_metafile m;
 	struct dmo_jpos at;
 	struct dmo_super *sb;
 	struct dmo_rec rec = { .type = DMO_REC_COMMIT, .tag.n = 7 };
 
-	if (ord_metafile_open(&m, path, O_RDWR, why) || m.chosen < 0 || m.st_chosen < 0)
+	if (ord_metafile_open(&m, path, O_RDWR, &why) || m.chosen < 0 || m.st_chosen < 0)
 		return 1;
 	sb = &m.sb[m.chosen];
 	if (version) {

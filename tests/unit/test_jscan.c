@@ -403,7 +403,7 @@ static void scan_from(struct dmo_jpos tail)
 	assert_int_equal(dmo_jscan_header(&s, hdr, &rec), DMO_JSCAN_END);
 	assert_true(s.good_used <= m.size && s.used <= m.size);
 	assert_true(s.good.pos < m.size);
-	assert_true(s.why[0]);
+	assert_true(s.why.text[0]);
 }
 
 static u32 found(void)
@@ -505,7 +505,7 @@ static void empty_ring(void **state)
 {
 	assert_int_equal(scan(), 0);
 	assert_true(s.good.pos == 0 && s.good.seq == 0 && s.good_used == 0);
-	assert_non_null(strstr(s.why, "block 0: record: no magic"));
+	assert_non_null(strstr(s.why.text, "block 0: record: no magic"));
 	assert_true(dmo_cut_is_zero(s.committed));
 }
 
@@ -576,7 +576,7 @@ static void totals_must_agree(void **state)
 		if (i < 3) {
 			m.chunks[1].last = false;
 			assert_int_equal(scan(), 1);
-			assert_non_null(strstr(s.why, "totals of LAST are"));
+			assert_non_null(strstr(s.why.text, "totals of LAST are"));
 			assert_true(s.good.seq == 2);
 		} else {
 			assert_int_equal(scan(), 2);
@@ -602,7 +602,7 @@ static void tags_must_increase(void **state)
 		m_flush();
 		m.chunks[1].last = false;
 		assert_int_equal(scan(), 1);
-		assert_non_null(strstr(s.why, "expected above"));
+		assert_non_null(strstr(s.why.text, "expected above"));
 		released();
 	}
 }
@@ -644,7 +644,7 @@ static void sequence_and_predecessor(void **state)
 		assert_int_equal(scan(), 1);
 		assert_int_equal(s.committed.n, i == 0 ? 1 : 0);
 		if (i)
-			assert_non_null(strstr(s.why, "record has sequence"));
+			assert_non_null(strstr(s.why.text, "record has sequence"));
 		released();
 	}
 }
@@ -825,7 +825,7 @@ static void full_ring(void **state)
 		assert_int_equal(scan(), 1);
 		assert_int_equal(s.good_used, 20);
 		assert_true(s.good.pos == m.tail.pos);
-		assert_non_null(strstr(s.why, "whole ring"));
+		assert_non_null(strstr(s.why.text, "whole ring"));
 		released();
 	}
 }
@@ -855,7 +855,7 @@ static void insane_records(void **state)
 	memcpy(m.stable[15], hdr, DMO_BLOCK);
 	scan_from(m.tail);
 	assert_int_equal(found(), 0);
-	assert_non_null(strstr(s.why, "record 0 of 10 blocks reaches beyond the ring"));
+	assert_non_null(strstr(s.why.text, "record 0 of 10 blocks reaches beyond the ring"));
 	released();
 
 	/* the last sequence there is has no successor */
@@ -864,7 +864,7 @@ static void insane_records(void **state)
 	rec = (struct dmo_rec){ .type = DMO_REC_COMMIT, .seq = U64_MAX, .tag = { 1, 1 } };
 	dmo_rec_encode(&rec, uuid, m.stable[0]);
 	scan_from(m.tail);
-	assert_non_null(strstr(s.why, "last sequence there is"));
+	assert_non_null(strstr(s.why.text, "last sequence there is"));
 	released();
 
 	/* another session's */
@@ -872,7 +872,7 @@ static void insane_records(void **state)
 	m.tail.seq = 5;
 	dmo_rec_encode(&rec, other, m.stable[0]);
 	scan_from(m.tail);
-	assert_non_null(strstr(s.why, "left by another session"));
+	assert_non_null(strstr(s.why.text, "left by another session"));
 	assert_true(dmo_cut_is_zero(s.committed));
 	released();
 
@@ -970,7 +970,7 @@ static void crash(struct dmo_cut in_flight)
 	while (complete < m.nr && m.chunks[complete].complete)
 		complete++;
 	if (n < complete)
-		fail_msg("%u chunks found of %u that are complete: %s", n, complete, s.why);
+		fail_msg("%u chunks found of %u that are complete: %s", n, complete, s.why.text);
 	c = dmo_cut_cmp(s.committed, m.restored) > 0 ? s.committed : m.restored;
 	if (dmo_cut_is_zero(in_flight) || dmo_cut_cmp(c, in_flight))
 		assert_int_equal(dmo_cut_cmp(c, m.committed), 0);

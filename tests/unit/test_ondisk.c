@@ -11,7 +11,7 @@ static const u8 uuid[DMO_UUID_LEN] = {
 
 static const u8 other[DMO_UUID_LEN] = { 0x77 };
 
-static char why[DMO_REASON_LEN];
+static struct dmo_reason why;
 static u8 sbuf[DMO_SB_BYTES];
 static struct dmo_super sb, got;
 
@@ -78,14 +78,14 @@ static void make_super(u32 nr)
 		sb.volumes[i].lbs = 512u << (i % 4);
 		sb.volumes[i].sectors = DMO_MIN_VOLUME_SECTORS + 8 * i;
 	}
-	assert_int_equal(dmo_super_layout(&sb, 100000, why), 0);
-	assert_int_equal(dmo_super_check(&sb, why), 0);
+	assert_int_equal(dmo_super_layout(&sb, 100000, &why), 0);
+	assert_int_equal(dmo_super_check(&sb, &why), 0);
 }
 
 static int decode(void)
 {
 	memset(&got, 0x5a, sizeof(got));
-	return dmo_super_decode(sbuf, &got, 100000, why);
+	return dmo_super_decode(sbuf, &got, 100000, &why);
 }
 
 static void super_round_trip(void **state)
@@ -274,7 +274,7 @@ static void super_refusals(void **state)
 	for (i = 0; i < ARRAY_SIZE(super_cases); i++) {
 		make_super(3);
 		super_cases[i].change(&sb);
-		assert_refused(dmo_super_check(&sb, why), -EINVAL, super_cases[i].text);
+		assert_refused(dmo_super_check(&sb, &why), -EINVAL, super_cases[i].text);
 		dmo_super_encode(&sb, sbuf);
 		assert_refused(decode(), -EUCLEAN, super_cases[i].text);
 	}
@@ -284,7 +284,7 @@ static void super_flags_unknown(void **state)
 {
 	make_super(1);
 	sb.flags |= 0x100;
-	assert_refused(dmo_super_check(&sb, why), -EINVAL, "flags are 0x103, known are 0xf");
+	assert_refused(dmo_super_check(&sb, &why), -EINVAL, "flags are 0x103, known are 0xf");
 	dmo_super_encode(&sb, sbuf);
 	assert_refused(decode(), -EPROTONOSUPPORT, "flags are 0x103");
 }
@@ -295,10 +295,10 @@ static void super_total_size(void **state)
 	sb.volumes[0].sectors = DMO_MAX_SESSION_SECTORS;
 	sb.volumes[0].bitmap_block = 0;
 	sb.volumes[0].region_shift = 0;
-	assert_refused(dmo_super_check(&sb, why), -EINVAL,
+	assert_refused(dmo_super_check(&sb, &why), -EINVAL,
 		       "137438955528 sectors together, expected at most 137438953472");
 	sb.volumes[0].sectors -= sb.volumes[1].sectors;
-	assert_int_equal(dmo_super_check(&sb, why), 0);
+	assert_int_equal(dmo_super_check(&sb, &why), 0);
 }
 
 static void super_raw_refusals(void **state)
@@ -365,8 +365,8 @@ static void super_raw_refusals(void **state)
 	assert_refused(decode(), -EUCLEAN, "line has activation 1122334455667788 at 1");
 
 	dmo_super_encode(&sb, sbuf);
-	assert_int_equal(dmo_super_decode(sbuf, &got, 100001, why), 0);
-	assert_refused(dmo_super_decode(sbuf, &got, 99999, why), -EUCLEAN,
+	assert_int_equal(dmo_super_decode(sbuf, &got, 100001, &why), 0);
+	assert_refused(dmo_super_decode(sbuf, &got, 99999, &why), -EUCLEAN,
 		       "truncated: it has 99999 blocks of 4096 bytes, expected 100000");
 }
 
@@ -428,7 +428,7 @@ static void super_choice(void **state)
 static void chunk_sizes(void **state)
 {
 	struct dmo_volume_info v = { .sectors = 1ULL << 31 };	/* 1 TiB */
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	assert_int_equal(dmo_chunk_max(DMO_JOURNAL_MIN_BLOCKS), 55 * DMO_BLOCK);
 	assert_int_equal(dmo_chunk_max(146), 0);
@@ -437,10 +437,10 @@ static void chunk_sizes(void **state)
 	assert_int_equal(dmo_chunk_bytes(128, 0, 0), (128 + 6) * DMO_BLOCK);
 	assert_int_equal(dmo_chunk_bytes(0, 128, 0), (128 + 66) * DMO_BLOCK);
 	assert_int_equal(dmo_chunk_bytes(0, 3, 125), (3 + 12) * DMO_BLOCK);
-	assert_int_equal(dmo_ref_unit(&v, 1, 257 << 20, why), 0);
-	assert_int_equal(dmo_ref_unit(&v, 1, 256 << 20, why), 1);
-	assert_int_equal(dmo_ref_unit(&v, 1, 3 << 20, why), 7);
-	assert_refused(dmo_ref_unit(&v, 1, 2 << 20, why), -ENOSPC, "set at least 3 MiB");
+	assert_int_equal(dmo_ref_unit(&v, 1, 257 << 20, &why), 0);
+	assert_int_equal(dmo_ref_unit(&v, 1, 256 << 20, &why), 1);
+	assert_int_equal(dmo_ref_unit(&v, 1, 3 << 20, &why), 7);
+	assert_refused(dmo_ref_unit(&v, 1, 2 << 20, &why), -ENOSPC, "set at least 3 MiB");
 }
 
 /* Every size of device: either a layout that passes the check, or a number that helps. */
@@ -459,17 +459,17 @@ static void layout(void **state)
 				make_super(nr);
 				for (j = 0; j < nr; j++)
 					sb.volumes[j].sectors = sizes[i] / nr;
-				rc = dmo_super_layout(&sb, dev, why);
+				rc = dmo_super_layout(&sb, dev, &why);
 				if (rc) {
-					const char *at = strstr(why, "at least ");
+					const char *at = strstr(why.text, "at least ");
 					u64 need = at ? strtoull(at + 9, NULL, 10) : 0;
 
 					assert_int_equal(rc, -ENOSPC);
 					assert_true(need > dev * 4);
-					assert_int_equal(dmo_super_layout(&sb, need / 4, why), 0);
+					assert_int_equal(dmo_super_layout(&sb, need / 4, &why), 0);
 				}
 				if (sizes[i] / nr >= 2048)
-					assert_int_equal(dmo_super_check(&sb, why), 0);
+					assert_int_equal(dmo_super_check(&sb, &why), 0);
 				assert_true(sb.journal_start + sb.journal_blocks == sb.meta_blocks);
 				assert_in_range(sb.volumes[0].region_shift, 16, 24);
 				if (sb.volumes[0].region_shift < 24)
@@ -478,9 +478,9 @@ static void layout(void **state)
 		}
 	}
 	make_super(1);
-	assert_refused(dmo_super_layout(&sb, 100, why), -ENOSPC,
+	assert_refused(dmo_super_layout(&sb, 100, &why), -ENOSPC,
 		       "has 400 KiB, at least 1540 KiB are needed");
-	assert_int_equal(dmo_super_layout(&sb, 385, why), 0);
+	assert_int_equal(dmo_super_layout(&sb, 385, &why), 0);
 	assert_int_equal(sb.volumes[0].bitmap_block, 0);
 	assert_int_equal(sb.peers[0].bitmap_start, 128);
 	assert_int_equal(sb.peers[0].bitmap_blocks, 1);
@@ -528,7 +528,7 @@ static void state_round_trip(void **state)
 	memset(buf, 0xee, sizeof(buf));
 	dmo_state_encode(&a_state, uuid, buf);
 	memset(&st, 0x5a, sizeof(st));
-	assert_int_equal(dmo_state_decode(buf, uuid, &st, why), 0);
+	assert_int_equal(dmo_state_decode(buf, uuid, &st, &why), 0);
 	assert_memory_equal(&st, &a_state, sizeof(st));
 	assert_memory_equal(buf, "dmORDsta", 8);
 	assert_memory_equal(buf + 24, uuid, 16);
@@ -538,7 +538,7 @@ static void state_round_trip(void **state)
 	assert_memory_equal(buf + 160, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
 	assert_null(memchr_inv(buf + 168, 0, sizeof(buf) - 168));
 	recsum(buf, sizeof(buf));
-	assert_int_equal(dmo_state_decode(buf, uuid, &st, why), 0);
+	assert_int_equal(dmo_state_decode(buf, uuid, &st, &why), 0);
 }
 
 static void witness_round_trip(void **state)
@@ -570,7 +570,7 @@ static void witness_round_trip(void **state)
 	assert_int_equal(len, 64 + sb.nr_volumes * (104 + 60));
 	assert_memory_equal(buf, "dmORDwit", 8);
 	assert_int_equal(buf[len], 0xee);
-	assert_int_equal(dmo_witness_decode(buf, &sb, &r, why), 0);
+	assert_int_equal(dmo_witness_decode(buf, &sb, &r, &why), 0);
 	assert_int_equal(r.generation, 7);
 	for (i = 0; i < sb.nr_volumes; i++) {
 		assert_string_equal(back[i].ident, vols[i].ident);
@@ -581,22 +581,22 @@ static void witness_round_trip(void **state)
 	/* each bit that is changed is seen */
 	for (bit = 0; bit < len * 8; bit++) {
 		buf[bit / 8] ^= 1 << bit % 8;
-		assert_int_equal(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN);
-		assert_true(why[0]);
+		assert_int_equal(dmo_witness_decode(buf, &sb, &r, &why), -EUCLEAN);
+		assert_true(why.text[0]);
 		buf[bit / 8] ^= 1 << bit % 8;
 	}
 	/* beyond the volume; another volume; no end of the text */
 	vols[0].entry[0].block = sb.volumes[0].sectors / 8;
 	dmo_witness_encode(&w, sb.uuid, buf);
-	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "expected below");
+	assert_refused(dmo_witness_decode(buf, &sb, &r, &why), -EUCLEAN, "expected below");
 	vols[0].entry[0].block = DMO_WITNESS_NONE;
 	vols[0].id++;
 	dmo_witness_encode(&w, sb.uuid, buf);
-	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "volume id is");
+	assert_refused(dmo_witness_decode(buf, &sb, &r, &why), -EUCLEAN, "volume id is");
 	vols[0].id--;
 	memset(vols[0].ident, 'x', sizeof(vols[0].ident));
 	dmo_witness_encode(&w, sb.uuid, buf);
-	assert_refused(dmo_witness_decode(buf, &sb, &r, why), -EUCLEAN, "identity has no end");
+	assert_refused(dmo_witness_decode(buf, &sb, &r, &why), -EUCLEAN, "identity has no end");
 }
 
 static void state_refusals(void **state)
@@ -609,38 +609,38 @@ static void state_refusals(void **state)
 	for (i = 0; i < sizeof(buf); i++) {
 		for (b = 0; b < 8; b++) {
 			buf[i] ^= 1u << b;
-			assert_refused(dmo_state_decode(buf, uuid, &st, why),
+			assert_refused(dmo_state_decode(buf, uuid, &st, &why),
 				       i < 8 ? -ENODATA : -EUCLEAN, "state block: ");
 			buf[i] ^= 1u << b;
 		}
 	}
-	assert_refused(dmo_state_decode(buf, other, &st, why), -ENODATA,
+	assert_refused(dmo_state_decode(buf, other, &st, &why), -ENODATA,
 		       "session UUID is " UUID_TEXT ", the superblock's is 77000000-");
 	buf[12] = 1;
 	recsum(buf, sizeof(buf));
-	assert_refused(dmo_state_decode(buf, uuid, &st, why), -EPROTONOSUPPORT, "flags are 0x1");
+	assert_refused(dmo_state_decode(buf, uuid, &st, &why), -EPROTONOSUPPORT, "flags are 0x1");
 	buf[12] = 0;
 	for (i = 168; i < sizeof(buf); i++) {
 		buf[i] = 1;
 		recsum(buf, sizeof(buf));
-		assert_refused(dmo_state_decode(buf, uuid, &st, why), -EPROTONOSUPPORT,
+		assert_refused(dmo_state_decode(buf, uuid, &st, &why), -EPROTONOSUPPORT,
 			       "where this software has nothing");
 		buf[i] = 0;
 	}
 	memset(buf, 0, sizeof(buf));
-	assert_refused(dmo_state_decode(buf, uuid, &st, why), -ENODATA, "never written");
+	assert_refused(dmo_state_decode(buf, uuid, &st, &why), -ENODATA, "never written");
 
 	make_super(1);
 	st = a_state;
 	st.tail = sb.journal_blocks - 1;
-	assert_int_equal(dmo_state_check(&st, &sb, why), 0);
+	assert_int_equal(dmo_state_check(&st, &sb, &why), 0);
 	st.tail++;
-	assert_refused(dmo_state_check(&st, &sb, why), -EUCLEAN, "journal tail is 99871, expected below the ring's size 99871");
+	assert_refused(dmo_state_check(&st, &sb, &why), -EUCLEAN, "journal tail is 99871, expected below the ring's size 99871");
 	st.tail = 0;
 	st.reach = sb.journal_blocks;
-	assert_int_equal(dmo_state_check(&st, &sb, why), 0);
+	assert_int_equal(dmo_state_check(&st, &sb, &why), 0);
 	st.reach++;
-	assert_refused(dmo_state_check(&st, &sb, why), -EUCLEAN, "reach is 99872, expected at most the ring's size 99871");
+	assert_refused(dmo_state_check(&st, &sb, &why), -EUCLEAN, "reach is 99872, expected at most the ring's size 99871");
 }
 
 /* -- records -- */
@@ -727,18 +727,18 @@ static void rec_round_trip(void **state)
 		r = make_data(i);
 		dmo_rec_encode(&r, uuid, rbuf);
 		memset(&g, 0x5a, sizeof(g));
-		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, why), 0);
+		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, &why), 0);
 		assert_rec_equal(&g, &r);
 		assert_null(memchr_inv(rbuf + 160 + 24 * i, 0, DMO_BLOCK - 160 - 24 * i));
 		recsum(rbuf, sizeof(rbuf));
-		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, why), 0);
+		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, &why), 0);
 		assert_int_equal(g.csum, r.csum);
 	}
 	for (i = DMO_REC_LAST; i <= DMO_REC_JUMP; i++) {
 		r = a_rec(i);
 		dmo_rec_encode(&r, uuid, rbuf);
 		memset(&g, 0x5a, sizeof(g));
-		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, why), 0);
+		assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, &why), 0);
 		assert_rec_equal(&g, &r);
 		assert_null(memchr_inv(rbuf + 160, 0, DMO_BLOCK - 160));
 	}
@@ -753,7 +753,7 @@ static void rec_every_flipped_bit(void **state)
 	for (i = 0; i < sizeof(rbuf); i++) {
 		for (b = 0; b < 8; b++) {
 			rbuf[i] ^= 1u << b;
-			assert_refused(dmo_rec_decode(rbuf, uuid, &g, why),
+			assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why),
 				       i < 8 ? -ENODATA : -EUCLEAN, i < 8 ? "magic" : "checksum");
 			rbuf[i] ^= 1u << b;
 		}
@@ -765,7 +765,7 @@ static void rec_expect(struct dmo_rec r, int rc, const char *text)
 	struct dmo_rec g;
 
 	dmo_rec_encode(&r, uuid, rbuf);
-	assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), rc, text);
+	assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why), rc, text);
 }
 
 static void rec_refusals(void **state)
@@ -775,10 +775,10 @@ static void rec_refusals(void **state)
 
 	r = a_rec(DMO_REC_COMMIT);
 	dmo_rec_encode(&r, uuid, rbuf);
-	assert_refused(dmo_rec_decode(rbuf, other, &g, why), -ENODATA,
+	assert_refused(dmo_rec_decode(rbuf, other, &g, &why), -ENODATA,
 		       "session UUID is " UUID_TEXT ", expected 77000000-");
 	memset(rbuf, 0, sizeof(rbuf));
-	assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), -ENODATA, "no record here");
+	assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why), -ENODATA, "no record here");
 
 	r = a_rec(0);
 	rec_expect(r, -EPROTONOSUPPORT, "record 42: type is 0, expected 1 to 4");
@@ -791,10 +791,10 @@ static void rec_refusals(void **state)
 	dmo_rec_encode(&r, uuid, rbuf);
 	rbuf[48] = 129;
 	recsum(rbuf, sizeof(rbuf));
-	assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), -EUCLEAN, "DATA has 129 descriptors");
+	assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why), -EUCLEAN, "DATA has 129 descriptors");
 	memset(rbuf + 48, 0xff, 4);
 	recsum(rbuf, sizeof(rbuf));
-	assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), -EUCLEAN,
+	assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why), -EUCLEAN,
 		       "DATA has 4294967295 descriptors");
 	r = make_data(9);
 	r.nr_blocks++;
@@ -827,7 +827,7 @@ static void rec_refusals(void **state)
 	rec_expect(r, -EUCLEAN, "record 42: JUMP leads to 42, expected more");
 	r.next_seq = 43;
 	dmo_rec_encode(&r, uuid, rbuf);
-	assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, why), 0);
+	assert_int_equal(dmo_rec_decode(rbuf, uuid, &g, &why), 0);
 
 	r = make_data(3);
 	rdesc(1)->type = 3;
@@ -840,7 +840,7 @@ static void rec_refusals(void **state)
 		dmo_rec_encode(&r, uuid, rbuf);
 		rbuf[136] = 1;
 		recsum(rbuf, sizeof(rbuf));
-		assert_refused(dmo_rec_decode(rbuf, uuid, &g, why), -EPROTONOSUPPORT, "has something where");
+		assert_refused(dmo_rec_decode(rbuf, uuid, &g, &why), -EPROTONOSUPPORT, "has something where");
 		r.activation = 1;
 		if (type != DMO_REC_LAST)
 			rec_expect(r, -EPROTONOSUPPORT, "has something where");
@@ -859,7 +859,7 @@ static void desc_refusals(void **state)
 	struct dmo_volume_info big = { .id = 7, .lbs = 512 };
 	struct dmo_desc d;
 
-#define CHECK() dmo_desc_check(&d, vols, ARRAY_SIZE(vols), why)
+#define CHECK() dmo_desc_check(&d, vols, ARRAY_SIZE(vols), &why)
 	make_desc(&d, 9, DMO_DESC_DATA, 0xff, 255, 1);
 	assert_int_equal(CHECK(), 0);
 	make_desc(&d, 9, DMO_DESC_DATA, 0x1f, 256, 1);
@@ -903,14 +903,14 @@ static void desc_refusals(void **state)
 	assert_refused(CHECK(), -ERANGE, "blocks 256+17179869184");
 	big.sectors = DMO_MAX_SESSION_SECTORS;
 	make_desc(&d, 7, DMO_DESC_ZERO, 0xff, 0, 1ull << 34);	/* 64 TiB in one */
-	assert_int_equal(dmo_desc_check(&d, &big, 1, why), 0);
+	assert_int_equal(dmo_desc_check(&d, &big, 1, &why), 0);
 	make_desc(&d, 9, DMO_DESC_DATA, 0x20, 256, 1);
 	assert_refused(CHECK(), -ERANGE, "mask is 0x20, the volume's end allows 0x1f");
 	make_desc(&d, 4, DMO_DESC_DATA, 0x0e, 7, 1);
 	assert_refused(CHECK(), -EINVAL, "mask is 0x0e, expected whole logical blocks of 2048 bytes");
 	make_desc(&d, 5, DMO_DESC_DATA, 0x7f, 7, 1);
 	assert_refused(CHECK(), -EINVAL, "whole logical blocks of 4096 bytes");
-	assert_refused(dmo_desc_check(&d, vols, 0, why), -ENODEV, "volume 5 is unknown");
+	assert_refused(dmo_desc_check(&d, vols, 0, &why), -ENODEV, "volume 5 is unknown");
 #undef CHECK
 }
 

@@ -3,7 +3,7 @@
 #include "unit.h"
 #include "format/wire.h"
 
-static char why[DMO_REASON_LEN];
+static struct dmo_reason why;
 static u8 hdr[DMO_WIRE_HDR];
 static u8 payload[DMO_WIRE_MAX_PAYLOAD];
 
@@ -62,7 +62,7 @@ static int decode(u64 expect)
 {
 	struct dmo_frame_hdr h;
 
-	return dmo_frame_decode_hdr(hdr, expect, &h, why);
+	return dmo_frame_decode_hdr(hdr, expect, &h, &why);
 }
 
 static void frame_round_trip(void **state)
@@ -86,8 +86,8 @@ static void frame_round_trip(void **state)
 			unit_fill(payload, len);
 			memset(hdr, 0xee, sizeof(hdr));
 			dmo_frame_encode(hdr, &h, payload);
-			assert_int_equal(dmo_frame_decode_hdr(hdr, h.number, &g, why), 0);
-			assert_int_equal(dmo_frame_check_csum(hdr, payload, len, why), 0);
+			assert_int_equal(dmo_frame_decode_hdr(hdr, h.number, &g, &why), 0);
+			assert_int_equal(dmo_frame_check_csum(hdr, payload, len, &why), 0);
 			assert_int_equal(g.type, h.type);
 			assert_true(g.number == h.number && g.arg == h.arg);
 			assert_true(g.payload_len == len && g.data_len == h.data_len);
@@ -130,7 +130,7 @@ static void frame_bytes(void **state)
 	assert_memory_equal(hdr + 32, "\1\0\0\0\0\0\0\0\x22\x11\0\0\0\0\0\0\x44\x33\0\0\0\0\0\0", 24);
 	assert_null(memchr_inv(hdr + 56, 0, 8));
 	recsum(48);
-	assert_int_equal(dmo_frame_check_csum(hdr, payload, 48, why), 0);
+	assert_int_equal(dmo_frame_check_csum(hdr, payload, 48, &why), 0);
 }
 
 /* Nothing of a header or a payload can change unseen. */
@@ -145,12 +145,12 @@ static void frame_every_flipped_bit(void **state)
 
 		for (b = 0; b < 8; b++) {
 			*p ^= 1u << b;
-			assert_refused(dmo_frame_check_csum(hdr, payload, 128 * 24, why), -EBADMSG,
+			assert_refused(dmo_frame_check_csum(hdr, payload, 128 * 24, &why), -EBADMSG,
 				       "checksum is 0x");
 			*p ^= 1u << b;
 		}
 	}
-	assert_int_equal(dmo_frame_check_csum(hdr, payload, 128 * 24, why), 0);
+	assert_int_equal(dmo_frame_check_csum(hdr, payload, 128 * 24, &why), 0);
 }
 
 /* No header makes a receiver take more than its type can mean. */
@@ -258,12 +258,12 @@ static void condition(void **state)
 
 	(void)state;
 	assert_int_equal(dmo_condition_decode(dmo_condition_arg(DMO_COND_RESTORE_ERROR, 7000), &cond,
-					      &ms, why), 0);
+					      &ms, &why), 0);
 	assert_int_equal(cond, DMO_COND_RESTORE_ERROR);
 	assert_int_equal(ms, 7000);
-	assert_int_equal(dmo_condition_decode(dmo_condition_arg(0, U64_MAX), &cond, &ms, why), 0);
+	assert_int_equal(dmo_condition_decode(dmo_condition_arg(0, U64_MAX), &cond, &ms, &why), 0);
 	assert_int_equal(ms, U64_MAX >> 8);
-	assert_refused(dmo_condition_decode(DMO_COND_MAX + 1, &cond, &ms, why), -EPROTO,
+	assert_refused(dmo_condition_decode(DMO_COND_MAX + 1, &cond, &ms, &why), -EPROTO,
 		       "expected at most 5");
 }
 
@@ -282,37 +282,37 @@ static void last_round_trip(void **state)
 	assert_memory_equal(payload + 48, "\7\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 16);
 	assert_memory_equal(payload + 64,
 			    "\0\0\0\0\0\0\0\0\x8\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0", 24);
-	assert_int_equal(dmo_last_decode(payload, 88, &g, why), 0);
+	assert_int_equal(dmo_last_decode(payload, 88, &g, &why), 0);
 	assert_memory_equal(&g, &l, sizeof(g));
 	for (i = 0; i < 200; i++)
 		if (i != 88)
-			assert_refused(dmo_last_decode(payload, i, &g, why), -EPROTO, "expected 88");
+			assert_refused(dmo_last_decode(payload, i, &g, &why), -EPROTO, "expected 88");
 	payload[56] = 2;
-	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
+	assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO,
 		       "number of links is 2, expected 1: several are a feature that is not on");
 	payload[56] = 1;
 	for (i = 60; i < 72; i++) {
 		payload[i] = 1;
-		assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "expected zeroes");
+		assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO, "expected zeroes");
 		payload[i] = 0;
 	}
 	payload[80] = 5;
-	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
+	assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO,
 		       "5 frames from 8 on its only link, expected the total of 4");
 	payload[80] = 4;
 	payload[72] = 0;
-	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "4 frames from 0 on");
+	assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO, "4 frames from 0 on");
 	payload[72] = 8;
 	payload[48] = 0;
-	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO, "LAST: activation is 0");
+	assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO, "LAST: activation is 0");
 	payload[44] = 3;
-	assert_refused(dmo_last_decode(payload, 88, &g, why), -EPROTO,
+	assert_refused(dmo_last_decode(payload, 88, &g, &why), -EPROTO,
 		       "LAST: flags are 0x3, expected only 0x1");
 	/* a chunk without data */
 	l.total_records = 0;
 	l.first = 0;
 	dmo_last_encode(&l, payload);
-	assert_int_equal(dmo_last_decode(payload, 88, &g, why), 0);
+	assert_int_equal(dmo_last_decode(payload, 88, &g, &why), 0);
 }
 
 /* -- descriptors -- */
@@ -344,7 +344,7 @@ static void zero_desc(u32 i, u32 volume, u64 block, u64 count)
 
 static int check(u32 nr, u32 bytes)
 {
-	return dmo_frame_check_descs(descs, nr, bytes, vols, ARRAY_SIZE(vols), why);
+	return dmo_frame_check_descs(descs, nr, bytes, vols, ARRAY_SIZE(vols), &why);
 }
 
 static void frame_descs(void **state)
@@ -477,7 +477,7 @@ static void hello_round_trip(void **state)
 	make_hellos();
 	len = dmo_hello_encode(&sec, payload);
 	assert_int_equal(len, 192 + 64 * 24 + 3 * 16);
-	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
+	assert_int_equal(dmo_hello_decode(payload, len, &dec, &why), 0);
 	assert_memory_equal(&dec, &sec, sizeof(sec));
 	assert_memory_equal(payload + 8, "0123456789abcdef", 16);
 	assert_memory_equal(payload + 24, "\2\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0", 24);
@@ -498,14 +498,14 @@ static void hello_round_trip(void **state)
 	memset(payload, 0xee, sizeof(payload));
 	len = dmo_hello_encode(&prim, payload);
 	assert_int_equal(len, 5824);
-	assert_int_equal(dmo_hello_decode(payload, len, &dec, why), 0);
+	assert_int_equal(dmo_hello_decode(payload, len, &dec, &why), 0);
 	assert_memory_equal(&dec, &prim, sizeof(prim));
 	/* no length makes it read beyond what is there */
 	for (i = 0; i < len; i++) {
 		u8 *exact = malloc(i ? i : 1);
 
 		memcpy(exact, payload, i);
-		assert_int_equal(dmo_hello_decode(exact, i, &dec, why), -EPROTO);
+		assert_int_equal(dmo_hello_decode(exact, i, &dec, &why), -EPROTO);
 		free(exact);
 	}
 }
@@ -514,7 +514,7 @@ static void hello_refused(const struct dmo_hello *h, const char *text)
 {
 	u32 len = dmo_hello_encode(h, payload);
 
-	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO, text);
+	assert_refused(dmo_hello_decode(payload, len, &dec, &why), -EPROTO, text);
 }
 
 static void hello_refusals(void **state)
@@ -522,15 +522,15 @@ static void hello_refusals(void **state)
 	u32 len, i;
 
 	make_hellos();
-	assert_refused(dmo_hello_decode(payload, 0, &dec, why), -EPROTO,
+	assert_refused(dmo_hello_decode(payload, 0, &dec, &why), -EPROTO,
 		       "payload is 0 bytes, expected at least 192");
 	len = dmo_hello_encode(&prim, payload);
-	assert_refused(dmo_hello_decode(payload, len + 16, &dec, why), -EPROTO,
+	assert_refused(dmo_hello_decode(payload, len + 16, &dec, &why), -EPROTO,
 		       "payload is 1792 bytes, expected 1776 for 64 activations and 3 volumes");
-	assert_refused(dmo_hello_decode(payload, len - 16, &dec, why), -EPROTO,
+	assert_refused(dmo_hello_decode(payload, len - 16, &dec, &why), -EPROTO,
 		       "payload is 1760 bytes, expected 1776");
 	memset(payload + 28, 0xff, 4);
-	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
+	assert_refused(dmo_hello_decode(payload, len, &dec, &why), -EPROTO,
 		       "number of volumes is 4294967295, expected 1 to 256");
 	assert_int_equal(dec.nr_volumes, 0);
 
@@ -539,7 +539,7 @@ static void hello_refusals(void **state)
 	make_hellos();
 	len = dmo_hello_encode(&prim, payload);
 	payload[176] = 65;
-	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
+	assert_refused(dmo_hello_decode(payload, len, &dec, &why), -EPROTO,
 		       "line has 65 activations, expected at most 64");
 	/* what has no use yet */
 	for (i = 0; i < 192; i++) {
@@ -547,12 +547,12 @@ static void hello_refusals(void **state)
 			continue;
 		dmo_hello_encode(&prim, payload);
 		payload[i] = 1;
-		assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO,
+		assert_refused(dmo_hello_decode(payload, len, &dec, &why), -EPROTO,
 			       i < 88 ? "HELLO: link is" : "reserved field, is not zero");
 	}
 	dmo_hello_encode(&prim, payload);
 	payload[192 + 24 + 8] = 1;
-	assert_refused(dmo_hello_decode(payload, len, &dec, why), -EPROTO, "what was sent or cleared");
+	assert_refused(dmo_hello_decode(payload, len, &dec, &why), -EPROTO, "what was sent or cleared");
 	make_hellos();
 	prim.line.at[5].activation = 0;
 	hello_refused(&prim, "line has activation 0000000000000000 at 5");
@@ -561,7 +561,7 @@ static void hello_refusals(void **state)
 	make_hellos();
 	prim.needs = 0x100;
 	prim.on = 0x200;
-	assert_int_equal(dmo_hello_decode(payload, dmo_hello_encode(&prim, payload), &dec, why), 0);
+	assert_int_equal(dmo_hello_decode(payload, dmo_hello_encode(&prim, payload), &dec, &why), 0);
 	prim.needs = 1;
 	hello_refused(&prim, "features needed are 0x1, on are 0x200, known are only 0x700");
 	prim.needs = 0;
@@ -609,16 +609,16 @@ static void hello_refusals(void **state)
 static enum dmo_relation judge(void)
 {
 	enum dmo_relation p, s;
-	char first[DMO_REASON_LEN];
+	struct dmo_reason first;
 
-	memset(why, 0, sizeof(why));
-	s = dmo_hello_judge(&sec, &prim, why);
-	memcpy(first, why, sizeof(first));
-	memset(why, 0, sizeof(why));
-	p = dmo_hello_judge(&prim, &sec, why);
+	memset(&why, 0, sizeof(why));
+	s = dmo_hello_judge(&sec, &prim, &why);
+	first = why;
+	memset(&why, 0, sizeof(why));
+	p = dmo_hello_judge(&prim, &sec, &why);
 	assert_int_equal(p, s);
-	assert_int_equal(p == DMO_REL_REFUSE, first[0] != '\0');
-	assert_int_equal(p == DMO_REL_REFUSE, why[0] != '\0');
+	assert_int_equal(p == DMO_REL_REFUSE, first.text[0] != '\0');
+	assert_int_equal(p == DMO_REL_REFUSE, why.text[0] != '\0');
 	return p;
 }
 
@@ -745,15 +745,15 @@ static void impossible_cuts(void **state)
 	static struct dmo_hello h, g;
 	struct dmo_frame_hdr f = { .type = DMO_FRAME_DROP, .number = 1 };
 	u8 buf[DMO_WIRE_MAX_PAYLOAD], hdr[DMO_WIRE_HDR];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	f.tag.epoch = DMO_WIRE_MAX_EPOCH;
 	dmo_frame_encode(hdr, &f, NULL);
-	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, why), 0);
+	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, &why), 0);
 	f.tag.epoch++;
 	dmo_frame_encode(hdr, &f, NULL);
-	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, why), -EPROTO);
-	assert_non_null(strstr(why, "epoch of the tag is 4611686018427387905"));
+	assert_int_equal(dmo_frame_decode_hdr(hdr, 1, &f, &why), -EPROTO);
+	assert_non_null(strstr(why.text, "epoch of the tag is 4611686018427387905"));
 
 	h.version_min = 1;
 	h.version_max = 1;
@@ -763,17 +763,17 @@ static void impossible_cuts(void **state)
 	h.complete = (struct dmo_cut){ 2, 3 };
 	h.committed = h.complete;
 	h.restored = h.complete;
-	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), 0);
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, &why), 0);
 	h.restored.n++;
-	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, &why), -EPROTO);
 	h.committed.n++;
-	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
-	assert_non_null(strstr(why, "committed 2.4, complete 2.3"));
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, &why), -EPROTO);
+	assert_non_null(strstr(why.text, "committed 2.4, complete 2.3"));
 	h.complete.n++;
-	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), 0);
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, &why), 0);
 	h.epoch = DMO_WIRE_MAX_EPOCH + 1;
-	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, why), -EPROTO);
-	assert_non_null(strstr(why, "epoch is 4611686018427387905"));
+	assert_int_equal(dmo_hello_decode(buf, dmo_hello_encode(&h, buf), &g, &why), -EPROTO);
+	assert_non_null(strstr(why.text, "epoch is 4611686018427387905"));
 }
 
 static void random_input(void **state)
@@ -790,16 +790,16 @@ static void random_input(void **state)
 		len = dmo_hello_encode(unit_below(2) ? &prim : &sec, payload);
 		while (n--)
 			payload[unit_below(len)] = (u8)unit_rand();
-		if (!dmo_hello_decode(payload, len, &dec, why)) {
-			dmo_hello_judge(&dec, &prim, why);
-			dmo_hello_judge(&sec, &dec, why);
+		if (!dmo_hello_decode(payload, len, &dec, &why)) {
+			dmo_hello_judge(&dec, &prim, &why);
+			dmo_hello_judge(&sec, &dec, &why);
 		}
 		make_frame(types[unit_below(ARRAY_SIZE(types))].type, 24 * unit_below(130), 0);
 		hdr[unit_below(64)] = (u8)unit_rand();
-		if (!dmo_frame_decode_hdr(hdr, 5, &h, why))
+		if (!dmo_frame_decode_hdr(hdr, 5, &h, &why))
 			assert_true(h.payload_len <= DMO_WIRE_MAX_PAYLOAD &&
 				    h.data_len <= DMO_WIRE_MAX_DATA);
-		dmo_last_decode(payload, 88, &l, why);
+		dmo_last_decode(payload, 88, &l, &why);
 		n = 1 + unit_below(DMO_WIRE_MAX_DESC);
 		for (i = 0; i < n; i++)
 			data_desc(i, vols[unit_below(3)].id, unit_below(300), 0xff);

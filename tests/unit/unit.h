@@ -55,12 +55,12 @@ static inline void unit_fill(void *p, size_t len)
 		*b++ = (u8)unit_rand();
 }
 
-#define assert_refused(expr, rc, text) do { \
-	memset(why, 0, sizeof(why)); \
+#define assert_refused(expr, rc, part) do { \
+	memset(&why, 0, sizeof(why)); \
 	assert_int_equal(expr, rc); \
-	if (!strstr(why, text)) \
-		fail_msg("\"%s\" lacks \"%s\"", why, text); \
-	assert_true(strlen(why) < DMO_REASON_LEN - 1); \
+	if (!strstr(why.text, part)) \
+		fail_msg("\"%s\" lacks \"%s\"", why.text, part); \
+	assert_true(strlen(why.text) < sizeof(why.text) - 1); \
 } while (0)
 
 #endif /* DMO_UNIT_H */

@@ -21,7 +21,7 @@
 #define MAX_DEPTH	16	/* of a stack of devices; against loops */
 #define SIG_BYTES	(72 * 1024)
 
-int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info *info, char *why)
+int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info *info, struct dmo_reason *why)
 {
 	struct stat st;
 	int fd, lbs, rc;
@@ -31,18 +31,18 @@ int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info 
 	if (fd < 0) {
 		rc = -errno;
 		if (rc == -EBUSY)
-			snprintf(why, DMO_REASON_LEN,
+			snprintf(why->text, DMO_REASON_LEN,
 				 "%s is in use (mounted, part of another device, or an active session); free it first",
 				 path);
 		else
-			snprintf(why, DMO_REASON_LEN, "can't open %s: %s%s", path, strerror(-rc),
+			snprintf(why->text, DMO_REASON_LEN, "can't open %s: %s%s", path, strerror(-rc),
 				 rc == -EACCES ? "; run it as root" :
 				 rc == -ENOENT ? "; check the name" : "");
 		return rc;
 	}
 	if (fstat(fd, &st)) {
 		rc = -errno;
-		snprintf(why, DMO_REASON_LEN, "can't look at %s: %s", path, strerror(-rc));
+		snprintf(why->text, DMO_REASON_LEN, "can't look at %s: %s", path, strerror(-rc));
 		goto fail;
 	}
 	if (S_ISREG(st.st_mode) && file_ok) {
@@ -52,7 +52,7 @@ int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info 
 	}
 	if (!S_ISBLK(st.st_mode)) {
 		rc = -ENOTBLK;
-		snprintf(why, DMO_REASON_LEN, "%s is not a block device%s; check the name", path,
+		snprintf(why->text, DMO_REASON_LEN, "%s is not a block device%s; check the name", path,
 			 file_ok ? " or a regular file" : "");
 		goto fail;
 	}
@@ -61,7 +61,7 @@ int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info 
 	info->minor = minor(st.st_rdev);
 	if (ioctl(fd, BLKGETSIZE64, &info->bytes) || ioctl(fd, BLKSSZGET, &lbs)) {
 		rc = -errno;
-		snprintf(why, DMO_REASON_LEN, "can't get the size of %s: %s", path, strerror(-rc));
+		snprintf(why->text, DMO_REASON_LEN, "can't get the size of %s: %s", path, strerror(-rc));
 		goto fail;
 	}
 	info->lbs = (uint32_t)lbs;
@@ -71,19 +71,19 @@ fail:
 	return rc;
 }
 
-int ord_dev_stat(const char *path, uint32_t *major, uint32_t *minor, char *why)
+int ord_dev_stat(const char *path, uint32_t *major, uint32_t *minor, struct dmo_reason *why)
 {
 	struct stat st;
 
 	if (stat(path, &st)) {
 		int rc = -errno;
 
-		snprintf(why, DMO_REASON_LEN, "can't look at %s: %s; check the name", path,
+		snprintf(why->text, DMO_REASON_LEN, "can't look at %s: %s; check the name", path,
 			 strerror(-rc));
 		return rc;
 	}
 	if (!S_ISBLK(st.st_mode)) {
-		snprintf(why, DMO_REASON_LEN, "%s is not a block device; check the name", path);
+		snprintf(why->text, DMO_REASON_LEN, "%s is not a block device; check the name", path);
 		return -ENOTBLK;
 	}
 	*major = major(st.st_rdev);

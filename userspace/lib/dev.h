@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/ondisk.h"
 #include "lib/util.h"
 
 struct ord_dev_info {
@@ -18,13 +19,14 @@ struct ord_dev_info {
 /*
  * ord_dev_open - open a block device or, if @file_ok, a regular file
  * @flags: of open(2); O_CLOEXEC is added
- * @why: buffer of DMO_REASON_LEN: what is wrong and what to do
+ * @why: what is wrong and what to do
  * Return: the fd or a negative errno.
  */
-int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info *info, char *why);
+int ord_dev_open(const char *path, int flags, bool file_ok, struct ord_dev_info *info,
+		 struct dmo_reason *why);
 
 /* ord_dev_stat - device number of a block device, without opening it; 0 or -errno */
-int ord_dev_stat(const char *path, uint32_t *major, uint32_t *minor, char *why);
+int ord_dev_stat(const char *path, uint32_t *major, uint32_t *minor, struct dmo_reason *why);
 
 /* ord_dev_in_use - does something hold @path exclusively (a mount, dm, swap ...)? */
 bool ord_dev_in_use(const char *path);

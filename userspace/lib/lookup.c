@@ -30,20 +30,20 @@ char *ord_session_name_to(char *buf, const struct ord_session *s)
 /* No session is on this device: say what the device holds. */
 static int explain_device(const char *path, char *why)
 {
-	char reason[DMO_REASON_LEN];
+	struct dmo_reason reason;
 	const struct dmo_super *sb;
 	struct ord_metafile m;
 
-	if (ord_metafile_open(&m, path, O_RDONLY, reason))
+	if (ord_metafile_open(&m, path, O_RDONLY, &reason))
 		return fail(why, -ENODEV, "no active session has its metadata on %s: %s", path,
-			    reason);
-	sb = ord_metafile_super(&m, reason);
+			    reason.text);
+	sb = ord_metafile_super(&m, &reason);
 	if (sb)
 		fail(why, 0, "the session on %s (%s%s%s, %s) is not active; activate its volumes with \"orderedctl create\"",
 		     path, ord_fmt_uuid(sb->uuid), *sb->label ? ", " : "", sb->label,
 		     dmo_role_name(sb->role));
 	else
-		fail(why, 0, "no active session has its metadata on %s: %s", path, reason);
+		fail(why, 0, "no active session has its metadata on %s: %s", path, reason.text);
 	ord_metafile_close(&m);
 	return -ENODEV;
 }
@@ -94,14 +94,17 @@ bool ord_name_fits(const struct ord_name *n, const struct ord_session *s)
 
 int ord_name_parse(struct ord_name *n, const char *text, char *why)
 {
+	struct dmo_reason reason;
 	char c;
+	int rc;
 
 	memset(n, 0, sizeof(*n));
 	n->text = text;
 	n->kind = ORD_BY_LABEL;
 	if (strchr(text, '/')) {
 		n->kind = ORD_BY_DEVICE;
-		return ord_dev_stat(text, &n->major, &n->minor, why);
+		rc = ord_dev_stat(text, &n->major, &n->minor, &reason);
+		return rc ? fail(why, rc, "%s", reason.text) : 0;
 	}
 	if (sscanf(text, "%u:%u%c", &n->major, &n->minor, &c) == 2)
 		n->kind = ORD_BY_DEVICE;

@@ -13,12 +13,11 @@ static void read_super(struct ord_metafile *m, int i, void *buf)
 
 	if (rc) {
 		m->sb_rc[i] = -EIO;
-		snprintf(m->sb_why[i], DMO_REASON_LEN, "superblock: can't be read: %s",
-			 strerror(-rc));
+		dmo_refuse(&m->sb_why[i], 0, "superblock: can't be read: %s", strerror(-rc));
 		return;
 	}
 	m->sb_magic[i] = !memcmp(buf, DMO_SB_MAGIC, strlen(DMO_SB_MAGIC));
-	m->sb_rc[i] = dmo_super_decode(buf, &m->sb[i], m->blocks, m->sb_why[i]);
+	m->sb_rc[i] = dmo_super_decode(buf, &m->sb[i], m->blocks, &m->sb_why[i]);
 }
 
 static void read_state(struct ord_metafile *m, int i, void *buf)
@@ -28,13 +27,12 @@ static void read_state(struct ord_metafile *m, int i, void *buf)
 
 	if (rc) {
 		m->st_rc[i] = -EIO;
-		snprintf(m->st_why[i], DMO_REASON_LEN, "state block: can't be read: %s",
-			 strerror(-rc));
+		dmo_refuse(&m->st_why[i], 0, "state block: can't be read: %s", strerror(-rc));
 		return;
 	}
-	m->st_rc[i] = dmo_state_decode(buf, sb->uuid, &m->st[i], m->st_why[i]);
+	m->st_rc[i] = dmo_state_decode(buf, sb->uuid, &m->st[i], &m->st_why[i]);
 	if (!m->st_rc[i])
-		m->st_rc[i] = dmo_state_check(&m->st[i], sb, m->st_why[i]);
+		m->st_rc[i] = dmo_state_check(&m->st[i], sb, &m->st_why[i]);
 }
 
 /* An unreadable copy counts as a damaged one. */
@@ -43,7 +41,7 @@ static int for_choice(int rc)
 	return rc == -EIO ? -EUCLEAN : rc;
 }
 
-int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, char *why)
+int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, struct dmo_reason *why)
 {
 	void *buf;
 	int i;
@@ -88,7 +86,7 @@ void ord_metafile_close(struct ord_metafile *m)
 	m->fd = -1;
 }
 
-int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, char *why)
+int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, struct dmo_reason *why)
 {
 	static const u64 at[2] = { DMO_WIT_BLOCK0, DMO_WIT_BLOCK1 };
 	const struct dmo_super *sb = &m->sb[m->chosen];
@@ -108,7 +106,7 @@ int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness
 	return rc;
 }
 
-const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, char *why)
+const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, struct dmo_reason *why)
 {
 	int i;
 
@@ -131,6 +129,6 @@ const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, char *w
 	for (i = 0; i < 2; i++)
 		if (for_choice(m->sb_rc[i]) == m->chosen)
 			break;
-	dmo_refuse(why, 0, "%s", m->sb_why[i < 2 ? i : 0]);
+	dmo_refuse(why, 0, "%s", m->sb_why[i < 2 ? i : 0].text);
 	return NULL;
 }

@@ -12,12 +12,12 @@ struct ord_metafile {
 	u64 blocks;
 	int sb_rc[2];		/* as dmo_super_decode(); -EIO: unreadable */
 	bool sb_magic[2];	/* our magic is there, whatever follows */
-	char sb_why[2][DMO_REASON_LEN];
+	struct dmo_reason sb_why[2];
 	struct dmo_super sb[2];
 	int chosen;		/* copy in force, or negative errno */
 	char holds[128];	/* -ENODATA: what there is instead, in words; "": nothing known */
 	int st_rc[2];
-	char st_why[2][DMO_REASON_LEN];
+	struct dmo_reason st_why[2];
 	struct dmo_state st[2];
 	int st_chosen;		/* slot in force, or negative errno */
 };
@@ -26,9 +26,9 @@ struct ord_metafile {
  * ord_metafile_open - open @path and read superblocks and state blocks
  * @flags: of open(2)
  * Damage is no failure here: it is told in the struct.
- * Return: 0 or -errno with @why (DMO_REASON_LEN) when nothing could be read.
+ * Return: 0 or -errno with @why when nothing could be read.
  */
-int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, char *why);
+int ord_metafile_open(struct ord_metafile *m, const char *path, int flags, struct dmo_reason *why);
 void ord_metafile_close(struct ord_metafile *m);
 
 /*
@@ -36,12 +36,12 @@ void ord_metafile_close(struct ord_metafile *m);
  * @w: its vols has DMO_MAX_VOLUMES entries
  * Return: 0, or -errno with @why; -ENODATA: there is none yet.
  */
-int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, char *why);
+int ord_metafile_witness(const struct ord_metafile *m, int i, struct dmo_witness *w, struct dmo_reason *why);
 
 /*
  * ord_metafile_super - the superblock in force
  * Return: it, or NULL with @why in words for the operator.
  */
-const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, char *why);
+const struct dmo_super *ord_metafile_super(const struct ord_metafile *m, struct dmo_reason *why);
 
 #endif /* ORD_METAFILE_H */

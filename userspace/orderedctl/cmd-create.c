@@ -96,23 +96,23 @@ static int check_name(const char *name)
 
 static int check_meta(struct job *j)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	const struct dmo_super *sb;
 	struct ord_metafile m;
 	bool ours = false;
 	unsigned int i;
 
-	if (ord_metafile_open(&m, j->meta, O_RDONLY, why)) {
-		ctl_err("%s", why);
+	if (ord_metafile_open(&m, j->meta, O_RDONLY, &why)) {
+		ctl_err("%s", why.text);
 		return CTL_FAIL;
 	}
-	sb = ord_metafile_super(&m, why);
+	sb = ord_metafile_super(&m, &why);
 	if (sb)
 		j->sb = *sb;
 	j->meta_major = m.dev.major;
 	j->meta_minor = m.dev.minor;
 	if (sb && m.st_chosen < 0) {
-		dmo_refuse(why, 0, "neither state block can be used: %s", m.st_why[0]);
+		dmo_refuse(&why, 0, "neither state block can be used: %s", m.st_why[0].text);
 		sb = NULL;
 	}
 	ord_metafile_close(&m);
@@ -121,13 +121,13 @@ static int check_meta(struct job *j)
 		return CTL_FAIL;
 	}
 	if (!sb) {
-		ctl_err("metadata device %s: %s", j->meta, why);
+		ctl_err("metadata device %s: %s", j->meta, why.text);
 		return CTL_FAIL;
 	}
 	for (i = 0; i < 2; i++)
 		if (m.sb_rc[i])
 			ctl_note("%s: superblock copy %u is not usable (%s); the kernel will write it anew",
-				 j->meta, i, m.sb_why[i]);
+				 j->meta, i, m.sb_why[i].text);
 	for (i = 0; i < j->there.nr; i++) {
 		const struct ord_dm_volume *v = &j->there.v[i];
 
@@ -216,7 +216,8 @@ static void list_ids(const struct dmo_super *sb, char *text, size_t len)
 static int check_map(struct job *j, unsigned int nr)
 {
 	struct map *m = &j->maps[nr];
-	char why[DMO_REASON_LEN], ids[256];
+	struct dmo_reason why;
+	char ids[256];
 	const struct dmo_volume_info *v;
 	struct ord_dev_info dev;
 	unsigned int i;
@@ -233,9 +234,9 @@ static int check_map(struct job *j, unsigned int nr)
 		return CTL_FAIL;
 	}
 	m->sectors = v->sectors;
-	fd = ord_dev_open(m->data, O_RDONLY, false, &dev, why);
+	fd = ord_dev_open(m->data, O_RDONLY, false, &dev, &why);
 	if (fd < 0) {
-		ctl_err("data device: %s", why);
+		ctl_err("data device: %s", why.text);
 		return CTL_FAIL;
 	}
 	close(fd);

@@ -209,7 +209,7 @@ static void show_copies(struct json_object *root, const struct ord_metafile *m)
 
 		emit_str(to, "verdict", verdict(m->sb_rc[i]));
 		if (m->sb_rc[i])
-			emit_str(to, "why", m->sb_why[i]);
+			emit_str(to, "why", m->sb_why[i].text);
 		else
 			emit_u64(to, "generation", m->sb[i].generation);
 		emit_bool(to, "chosen", m->chosen == i);
@@ -227,7 +227,7 @@ static void show_states(struct json_object *root, const struct ord_metafile *m)
 		emit_str(to, "verdict", verdict(m->st_rc[i]));
 		emit_bool(to, "chosen", m->st_chosen == i);
 		if (m->st_rc[i]) {
-			emit_str(to, "why", m->st_why[i]);
+			emit_str(to, "why", m->st_why[i].text);
 			continue;
 		}
 		emit_u64(to, "generation", st->generation);
@@ -283,11 +283,11 @@ static void show_witness(struct json_object *root, const struct ord_metafile *m)
 {
 	static struct dmo_witness_vol vols[2][DMO_MAX_VOLUMES];
 	struct dmo_witness w[2] = { { .vols = vols[0] }, { .vols = vols[1] } };
-	char why[2][DMO_REASON_LEN];
+	struct dmo_reason why[2];
 	int rc[2], i, chosen;
 
 	for (i = 0; i < 2; i++)
-		rc[i] = ord_metafile_witness(m, i, &w[i], why[i]);
+		rc[i] = ord_metafile_witness(m, i, &w[i], &why[i]);
 	chosen = rc[0] && rc[1] ? -1 : rc[0] || (!rc[1] && w[1].generation > w[0].generation);
 	for (i = 0; i < 2; i++) {
 		struct json_object *to = section(root, "witness copy", "witness", i);
@@ -296,7 +296,7 @@ static void show_witness(struct json_object *root, const struct ord_metafile *m)
 		emit_str(to, "verdict", rc[i] == -ENODATA ? "none" : verdict(rc[i]));
 		emit_bool(to, "chosen", chosen == i);
 		if (rc[i]) {
-			emit_str(to, "why", why[i]);
+			emit_str(to, "why", why[i].text);
 			continue;
 		}
 		emit_u64(to, "generation", w[i].generation);
@@ -401,7 +401,7 @@ static int show_journal(struct json_object *root, const struct ord_metafile *m)
 	emit_u64(to, "head", s.good.pos);
 	emit_u64(to, "head_seq", s.good.seq);
 	emit_u64(to, "open_records", s.open ? s.records : 0);
-	emit_str(to, "end", s.why);
+	emit_str(to, "end", s.why.text);
 	dmo_jscan_release(&s);
 	return CTL_OK;
 }
@@ -409,13 +409,13 @@ static int show_journal(struct json_object *root, const struct ord_metafile *m)
 static int run(const struct ctl_command *cmd)
 {
 	struct json_object *root = NULL;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	static struct ord_metafile m;
 	int rc;
 
 	(void)cmd;
-	if (ord_metafile_open(&m, meta, O_RDONLY, why)) {
-		ctl_err("%s", why);
+	if (ord_metafile_open(&m, meta, O_RDONLY, &why)) {
+		ctl_err("%s", why.text);
 		return CTL_FAIL;
 	}
 	if (json)
@@ -435,8 +435,8 @@ static int run(const struct ctl_command *cmd)
 		json_object_put(root);
 	}
 	if (m.chosen < 0) {
-		ord_metafile_super(&m, why);
-		ctl_err("%s: %s", meta, why);
+		ord_metafile_super(&m, &why);
+		ctl_err("%s: %s", meta, why.text);
 	} else if (m.st_chosen < 0) {
 		ctl_err("%s: neither state block can be used", meta);
 	}

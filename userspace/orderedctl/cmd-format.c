@@ -95,7 +95,8 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 {
 	struct dmo_super *sb = &new_sb;
 	struct dmo_volume_info *v = &sb->volumes[sb->nr_volumes];
-	char why[DMO_REASON_LEN], buf[PATH_MAX], id[16];
+	char buf[PATH_MAX], id[16];
+	struct dmo_reason why;
 	const char *colon = strchr(text, ':');
 	struct ord_dev_info dev;
 	uint64_t n, bytes;
@@ -127,9 +128,9 @@ static int parse_volume(const struct ctl_opt *o, const char *text)
 	if (!is_dev || access(buf, F_OK))
 		cut_lbs(buf, &v->lbs);
 	if (is_dev) {
-		fd = ord_dev_open(buf, O_RDONLY, false, &dev, why);
+		fd = ord_dev_open(buf, O_RDONLY, false, &dev, &why);
 		if (fd < 0) {
-			ctl_err("--volume: %s", why);
+			ctl_err("--volume: %s", why.text);
 			return CTL_FAIL;
 		}
 		close(fd);
@@ -329,7 +330,7 @@ static int refuse_content(const struct ord_metafile *m, const char *path)
 	for (i = 0; i < 2; i++) {
 		if (m->sb_magic[i]) {
 			ctl_err("%s holds dm-ordered metadata that can't be used (%s); see \"orderedctl dump\", or use --force to give it up",
-				path, m->sb_why[i]);
+				path, m->sb_why[i].text);
 			return -1;
 		}
 	}
@@ -389,13 +390,13 @@ static void print_result(const struct dmo_super *sb, const char *path)
 
 static int format(struct dmo_super *sb, const char *path)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	struct ord_metafile m;
 	int rc = CTL_FAIL;
 	u32 i;
 
-	if (ord_metafile_open(&m, path, O_RDWR | O_EXCL, why)) {
-		ctl_err("%s", why);
+	if (ord_metafile_open(&m, path, O_RDWR | O_EXCL, &why)) {
+		ctl_err("%s", why.text);
 		return CTL_FAIL;
 	}
 	for (i = 0; m.dev.is_block && i < sb->nr_volumes; i++) {
@@ -408,12 +409,12 @@ static int format(struct dmo_super *sb, const char *path)
 	}
 	if (!force && refuse_content(&m, path))
 		goto out;
-	if (dmo_super_layout(sb, m.blocks, why) || dmo_super_check(sb, why)) {
-		ctl_err("%s: %s", path, why);
+	if (dmo_super_layout(sb, m.blocks, &why) || dmo_super_check(sb, &why)) {
+		ctl_err("%s: %s", path, why.text);
 		goto out;
 	}
-	if (dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)sb->budget_mib << 20, why) < 0) {
-		ctl_err("%s (--budget-mib)", why);
+	if (dmo_ref_unit(sb->volumes, sb->nr_volumes, (u64)sb->budget_mib << 20, &why) < 0) {
+		ctl_err("%s (--budget-mib)", why.text);
 		goto out;
 	}
 	if (force && ord_dev_wipe(m.fd)) {

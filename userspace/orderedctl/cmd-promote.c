@@ -106,14 +106,14 @@ static int reload_tables(const struct ord_session *s, const struct ord_dm_volume
 static uint64_t cut_time(const struct ord_session *before, struct ord_cut cut)
 {
 	struct ord_metafile m;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	const struct dmo_state *st;
 	uint64_t ns = 0;
 
 	if (before->cut_time_ns && !ord_cut_cmp(before->cut_committed, cut))
 		return before->cut_time_ns;
 	if (ord_metafile_open(&m, ord_fmt_meta(before->meta_name, before->meta_major, before->meta_minor),
-			      O_RDONLY, why))
+			      O_RDONLY, &why))
 		return 0;
 	if (m.st_chosen >= 0) {
 		st = &m.st[m.st_chosen];

@@ -33,9 +33,9 @@ static u64 volume_blocks(void)
 /* Does a chunk of @bytes fit the journal of a device of so many MiB? */
 static bool fits(u64 mib, u64 bytes)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
-	return !dmo_super_layout(&sb, mib * MIB_BLOCKS, why) &&
+	return !dmo_super_layout(&sb, mib * MIB_BLOCKS, &why) &&
 	       dmo_chunk_max(sb.journal_blocks) >= bytes;
 }
 
@@ -47,9 +47,9 @@ static bool fits(u64 mib, u64 bytes)
 static u64 smallest(u64 bytes)
 {
 	u64 low = 1, high = 2, mid;
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
-	if (!dmo_super_layout(&sb, U64_MAX >> (DMO_BLOCK_SHIFT + 1), why))
+	if (!dmo_super_layout(&sb, U64_MAX >> (DMO_BLOCK_SHIFT + 1), &why))
 		low = sb.bitmap_blocks * 4 / MIB_BLOCKS + 1;
 	if (fits(low, bytes)) {
 		while (low > 1 && fits(low - 1, bytes))
@@ -74,12 +74,12 @@ static u64 smallest(u64 bytes)
 static void note_unit(u64 blocks)
 {
 	uint64_t mib = budget_mib;
-	char why[DMO_REASON_LEN];
-	int shift = dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, why);
+	struct dmo_reason why;
+	int shift = dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, &why);
 
 	if (shift <= 0 || blocks <= (mib << 20) / DMO_BLOCK / 4 * 3)
 		return;
-	while (dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, why) > 0)
+	while (dmo_ref_unit(sb.volumes, sb.nr_volumes, mib << 20, &why) > 0)
 		mib++;
 	ctl_note("what does not fit the memory budget of %s counts in units of %s, whole, however little of them was written; with --budget-mib %llu units are of 4 KiB",
 		 ord_fmt_bytes((uint64_t)budget_mib << 20), ord_fmt_bytes((uint64_t)DMO_BLOCK << shift),
@@ -102,12 +102,12 @@ static void print_outage(uint64_t chunk_max)
 
 static int run(const struct ctl_command *cmd)
 {
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	u64 blocks, bytes = 0;
 
 	(void)cmd;
-	if (dmo_ref_unit(sb.volumes, sb.nr_volumes, (u64)budget_mib << 20, why) < 0) {
-		ctl_err("--budget-mib: %s", why);
+	if (dmo_ref_unit(sb.volumes, sb.nr_volumes, (u64)budget_mib << 20, &why) < 0) {
+		ctl_err("--budget-mib: %s", why.text);
 		return CTL_FAIL;
 	}
 	blocks = ctl_outage_blocks(outage_ms, rate, cycle_ms);
@@ -115,8 +115,8 @@ static int run(const struct ctl_command *cmd)
 		blocks = volume_blocks();
 	if (!meta_bytes)
 		meta_bytes = smallest(dmo_chunk_bytes(0, blocks, 0)) * MIB_BLOCKS * DMO_BLOCK;
-	if (dmo_super_layout(&sb, meta_bytes / DMO_BLOCK, why)) {
-		ctl_err("--meta: %s", why);
+	if (dmo_super_layout(&sb, meta_bytes / DMO_BLOCK, &why)) {
+		ctl_err("--meta: %s", why.text);
 		return CTL_FAIL;
 	}
 	bytes = dmo_chunk_max(sb.journal_blocks);
@@ -132,7 +132,7 @@ static int run(const struct ctl_command *cmd)
 static int parse_volumes(const struct ctl_opt *o, const char *text)
 {
 	struct dmo_volume_info *v = &sb.volumes[sb.nr_volumes];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 	struct ord_dev_info dev;
 	uint64_t bytes;
 	u64 sum = 0;
@@ -145,9 +145,9 @@ static int parse_volumes(const struct ctl_opt *o, const char *text)
 		return CTL_USAGE;
 	}
 	if (*text == '/' || *text == '.') {
-		fd = ord_dev_open(text, O_RDONLY, false, &dev, why);
+		fd = ord_dev_open(text, O_RDONLY, false, &dev, &why);
 		if (fd < 0) {
-			ctl_err("--%s: %s", o->name, why);
+			ctl_err("--%s: %s", o->name, why.text);
 			return CTL_FAIL;
 		}
 		close(fd);

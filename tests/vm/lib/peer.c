@@ -322,10 +322,10 @@ static struct dmo_wire_hello *hello_body(void)
 static void read_hello(void)
 {
 	static u8 body[DMO_WIRE_MAX_PAYLOAD];
-	char why[DMO_REASON_LEN];
+	struct dmo_reason why;
 
 	if (read_frame(body) != DMO_FRAME_HELLO ||
-	    dmo_hello_decode(body, le32_to_cpu(heard.payload_len), &theirs, why))
+	    dmo_hello_decode(body, le32_to_cpu(heard.payload_len), &theirs, &why))
 		die("the kernel's first word is no good HELLO");
 	ours = theirs;
 	ours.role = theirs.role == DMO_ROLE_PRIMARY ? DMO_ROLE_SECONDARY : DMO_ROLE_PRIMARY;
