@@ -76,10 +76,15 @@ session_remove one p
 # as on a terminal
 script -qec "orderedctl promote $(smeta one)" /run/promoted > /dev/null &
 promotion=$!
-restoring() { [ "$(sstat one progress.what)" = restore ] && [ "$(sstat one progress.percent)" -gt 0 ]; }
+# one status, for it goes on meanwhile
+seen() { dmojson "$1" < /run/restoring; }
+restoring() {
+	orderedctl status "$(smeta one)" --json > /run/restoring
+	[ "$(seen progress.what)" = restore ] && [ "$(seen progress.percent)" -gt 0 ]
+}
 wait_for 20 "the restore goes on, and says how far it has come" restoring
-same "meanwhile" "$(sstat one state) $(sstat one cut)" "busy null"
-[ "$(sstat one restore_left_bytes)" -lt "$(sstat one restore_total_bytes)" ] || fail "nothing is restored"
+same "meanwhile" "$(seen state) $(seen cut)" "busy null"
+[ "$(seen restore_left_bytes)" -lt "$(seen restore_total_bytes)" ] || fail "nothing is restored"
 code=0; wait $promotion || code=$?
 same "the promotion" "$code" 0
 grep -aqE 'promote: busy, restore [0-9]+ %, .*/s' /run/promoted || fail "its line: $(cat -v /run/promoted)"
