@@ -26,7 +26,7 @@ primary() {
 	local n=0
 
 	setup primary
-	orderedctl connect "$meta" 10.77.0.2:7788 --keep > /run/keep 2>&1 &
+	orderedctl connect "$meta" 10.77.0.2:7788 --keep >> /outbox/keep 2>&1 &
 	mkfs.ext4 -q /dev/mapper/db
 	mkdir -p /mnt
 	mount /dev/mapper/db /mnt
@@ -53,7 +53,7 @@ secondary() {
 	local n=0 last
 
 	setup secondary
-	orderedctl listen "$meta" 7788 --keep > /run/keep 2>&1 &
+	orderedctl listen "$meta" 7788 --keep >> /outbox/keep 2>&1 &
 	echo $! > /run/keep.pid
 	wait_stat 60 "$meta" link_state up
 	say "LINKED"

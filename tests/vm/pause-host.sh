@@ -33,7 +33,7 @@ watched_secondary() {
 	pair_setup secondary
 	pair_log "BOOT $(status_field "$meta" cut_committed)"
 	say "UP"
-	orderedctl listen "$meta" 7788 --keep > /run/keep 2>&1 &
+	orderedctl listen "$meta" 7788 --keep >> /outbox/keep 2>&1 &
 	listener=$!
 	while [ ! -e /outbox/told-promote ]; do
 		pair_look
@@ -45,7 +45,7 @@ watched_secondary() {
 	out=$(dmoseq check "$data1" "$data2") || fail "at promotion: $out"
 	pair_log "AT $(status_field "$meta" cut) $out"
 	before=$(digest "$data1").$(digest "$data2")
-	orderedctl listen "$meta" 7788 --keep > /run/keep2 2>&1 &
+	orderedctl listen "$meta" 7788 --keep >> /outbox/keep 2>&1 &
 	listener=$!
 	heed resumed 60
 	sleep 5		# more than two time-outs, in which it tries again and again

@@ -107,7 +107,7 @@ site_start() {
 site_primary() {
 	site_start primary
 	trace_start "trace.$DMO_BOOT"
-	orderedctl connect "$meta" 10.77.0.2:7788 --keep > /run/keep 2>&1 &
+	orderedctl connect "$meta" 10.77.0.2:7788 --keep >> /outbox/keep 2>&1 &
 	work_start "history.$DMO_BOOT" --seed "$((SEED + DMO_BOOT))" --volume 1=/dev/mapper/v1 --volume 2=/dev/mapper/v2 \
 		--tokens 3 --max 262144 --pause 2000 --discard 3 --zero 3 --fua 5 --flush 5 \
 		--mark "500,orderedctl switch $meta" --commit "400,orderedctl status $meta --dump | cut -f 21"
@@ -123,7 +123,7 @@ site_secondary() {
 	local n=1
 
 	site_start secondary
-	orderedctl listen "$meta" 7788 --keep > /run/keep 2>&1 &
+	orderedctl listen "$meta" 7788 --keep >> /outbox/keep 2>&1 &
 	echo $! > /run/keep.pid
 	say "READY"
 	while [ ! -e /outbox/told-promote ]; do

@@ -55,7 +55,7 @@ pair_primary() {
 	sleep 0.1
 	wait_for 20 "all places written" pair_beyond $((from + 256))
 	say "UP"
-	orderedctl connect "$meta" 10.77.0.2:7788 --keep > /run/keep 2>&1 &
+	orderedctl connect "$meta" 10.77.0.2:7788 --keep >> /outbox/keep 2>&1 &
 	keeper=$!
 	while [ ! -e /outbox/told-end ]; do
 		before=$(pair_number)
@@ -87,7 +87,7 @@ pair_secondary() {
 	pair_log "BOOT $(status_field "$meta" cut_committed)"
 	[ "$(status_field "$meta" inconsistent)" = false ] || fail "INCONSISTENT after a restart"
 	say "UP"
-	orderedctl listen "$meta" 7788 --keep > /run/keep 2>&1 &
+	orderedctl listen "$meta" 7788 --keep >> /outbox/keep 2>&1 &
 	keeper=$!
 	pair_look
 	while [ ! -e /outbox/told-end ]; do
