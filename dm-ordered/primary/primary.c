@@ -75,9 +75,10 @@ static void step_merge(struct dmo_primary *p, enum dmo_merge_event ev)
 	enum dmo_merge merge = p->merge;
 
 	lockdep_assert_held(&p->lock);
+	if (WARN_ON_ONCE(dmo_merge_next(&merge, ev)))
+		return;
 	/* whoever sees that it is over sees that the older chunk's bits are clear: merge_runs() */
-	if (!WARN_ON_ONCE(dmo_merge_next(&merge, ev)))
-		smp_store_release(&p->merge, merge);
+	smp_store_release(&p->merge, merge);
 }
 
 void dmo_primary_want_merge(struct dmo_primary *p, struct dmo_io *io, const char *why)
