@@ -273,8 +273,8 @@ expect dump-newer 1 'verdict  *unsupported' 'format version is 3' 'newer softwar
 expect format-refuses-newer 1 'primary' '--force' -- "$ctl" format "${p[@]}" "${v[@]}" "$dir/d"
 fmt d; "$out/ctl_model" older "$dir/d"
 expect dump-older 1 'verdict  *unsupported' 'format version is 1' 'format both metadata devices again' -- "$ctl" dump "$dir/d"
-expect format-refuses-older 1 'version is 1' '--force' -- "$ctl" format "${p[@]}" "${v[@]}" "$dir/d"
-expect format-forced-over-older 0 'role primary' -- "$ctl" format --force "${p[@]}" "${v[@]}" "$dir/d"
+expect format-refuses-older 1 'primary' '--force' -- "$ctl" format "${p[@]}" "${v[@]}" "$dir/d"
+expect format-forced-over-older 0 '^uuid' -- "$ctl" format --force "${p[@]}" "${v[@]}" "$dir/d"
 fmt a; fmt d; dd if="$dir/a" of="$dir/d" bs=4096 count=8 conv=notrunc status=none
 expect dump-two-sessions 1 'different sessions' -- "$ctl" dump "$dir/d"
 expect dump-no-file 1 "can't open" -- "$ctl" dump "$dir/none"
